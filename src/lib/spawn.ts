@@ -28,7 +28,11 @@ export interface RunResult {
 }
 
 /** Rejects with kind `internal`, code `command_failed`, naming the command and the end of its stderr. */
-export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
   const child = spawn(command, args, {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -56,7 +60,10 @@ export async function run(command: string, args: readonly string[], options: Run
   ])
   if (status !== 0) {
     const said = stderr.trim().slice(-2000)
-    throw internal('command_failed', `${command} ${args.join(' ')} ended with ${status}${said ? `: ${said}` : ''}`)
+    throw internal(
+      'command_failed',
+      `${command} ${args.join(' ')} ended with ${status}${said ? `: ${said}` : ''}`,
+    )
   }
   return { stdout, stderr }
 }

@@ -214,15 +214,31 @@ export interface ContainerStats {
     readonly throttledPeriods: number
     readonly throttledNs: number
   }
-  readonly memory: { readonly usageBytes: number; readonly limitBytes: number; readonly stat: Readonly<Record<string, number>> }
+  readonly memory: {
+    readonly usageBytes: number
+    readonly limitBytes: number
+    readonly stat: Readonly<Record<string, number>>
+  }
   readonly pids: { readonly current: number; readonly limit: number }
-  readonly io: { readonly readBytes: number; readonly writeBytes: number; readonly reads: number; readonly writes: number }
+  readonly io: {
+    readonly readBytes: number
+    readonly writeBytes: number
+    readonly reads: number
+    readonly writes: number
+  }
   readonly interfaces: Readonly<
     Record<
       string,
       Readonly<
         Record<
-          'rxBytes' | 'rxPackets' | 'rxErrors' | 'rxDropped' | 'txBytes' | 'txPackets' | 'txErrors' | 'txDropped',
+          | 'rxBytes'
+          | 'rxPackets'
+          | 'rxErrors'
+          | 'rxDropped'
+          | 'txBytes'
+          | 'txPackets'
+          | 'txErrors'
+          | 'txDropped',
           number
         >
       >

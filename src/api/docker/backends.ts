@@ -1,0 +1,251 @@
+/**
+ * What the Docker front door needs of the cloud behind it, split by capability. Every call carries the project that
+ * asks; an object of another project does not exist. `ref`: a name, with or without its slash, an id, or a unique
+ * prefix of an id; rejects with kind `not_found` (`No such container: REF`) or `invalid` (ambiguous prefix), in dockerd's words.
+ */
+import type { Readable } from 'node:stream'
+import type {
+  AttachSession,
+  Container,
+  ContainerRequest,
+  EngineEvent,
+  Exec,
+  ExecRequest,
+  LogChunk,
+  LogsQuery,
+} from '../../engine/model.ts'
+import type { ImageConfig } from '../../engine/ports/images.ts'
+import type { ContainerStats, ContainerTask } from '../../engine/ports/sandbox.ts'
+
+export interface Scope {
+  readonly project: string
+}
+
+export interface StateBackend {
+  /** Rejects with kind `not_found` (image), `conflict` (`Conflict. The container name "/x" is already in use by container "ID". You have to …`), `invalid`. */
+  create(
+    scope: Scope,
+    request: ContainerRequest,
+  ): Promise<{ container: Container; warnings: readonly string[] }>
+  /** `not_modified` when it runs already. A process that cannot be started: kind `invalid`, codes `not_executable` (126), `not_found_in_image` (127), dockerd's words. */
+  start(scope: Scope, ref: string): Promise<void>
+  /** Signal, wait, SIGKILL. `not_modified` when it does not run. undefined: the container's own time-out; -1: for ever. */
+  stop(scope: Scope, ref: string, options: { signal?: string; timeoutSeconds?: number }): Promise<void>
+  restart(scope: Scope, ref: string, options: { signal?: string; timeoutSeconds?: number }): Promise<void>
+  /** `conflict` (`Container X is not running`), `invalid` (`Invalid signal: X`). */
+  kill(scope: Scope, ref: string, signal: string): Promise<void>
+  pause(scope: Scope, ref: string): Promise<void>
+  unpause(scope: Scope, ref: string): Promise<void>
+  rename(scope: Scope, ref: string, name: string): Promise<void>
+  remove(scope: Scope, ref: string, options: { force: boolean; volumes: boolean }): Promise<void>
+  resize(scope: Scope, ref: string, rows: number, columns: number): Promise<void>
+  /**
+   * Resolves at once with a promise: the outcome. `not-running` answers at once for one that does not run; `next-exit`
+   * waits for the next exit from now on; `removed` until it is gone. Registered before this resolves.
+   */
+  wait(
+    scope: Scope,
+    ref: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+    options: { signal: AbortSignal },
+  ): Promise<{ outcome: Promise<{ exitCode: number; error: string }> }>
+}
+
+export interface ReadBackend {
+  get(scope: Scope, ref: string): Promise<Container>
+  /** Newest first. */
+  list(scope: Scope): Promise<readonly Container[]>
+  logs(
+    scope: Scope,
+    ref: string,
+    query: LogsQuery,
+    options: { signal: AbortSignal },
+  ): Promise<AsyncIterable<LogChunk>>
+  stats(scope: Scope, ref: string): Promise<ContainerStats>
+  tasks(scope: Scope, ref: string): Promise<readonly ContainerTask[]>
+  /** Bytes: of the writable layer, and of the image. */
+  sizes(scope: Scope, ref: string): Promise<{ writable: number; root: number }>
+  /** Ids of the execs that a container has, for inspect. */
+  execIds(scope: Scope, ref: string): Promise<readonly string[]>
+}
+
+export interface AttachBackend {
+  /**
+   * `logs`: what was output so far comes first. Attached before it resolves, so that nothing of a container that is
+   * started next is missed.
+   */
+  attach(
+    scope: Scope,
+    ref: string,
+    options: { stdin: boolean; stdout: boolean; stderr: boolean; logs: boolean; stream: boolean },
+  ): Promise<AttachSession>
+}
+
+export interface ExecBackend {
+  createExec(scope: Scope, ref: string, request: ExecRequest): Promise<Exec>
+  getExec(scope: Scope, id: string): Promise<Exec>
+  /** Starts it; the session's output ends when the process has exited. Rejects as `start` does. */
+  startExec(
+    scope: Scope,
+    id: string,
+    options: { size?: { rows: number; columns: number } },
+  ): Promise<AttachSession>
+  startExecDetached(scope: Scope, id: string): Promise<void>
+  resizeExec(scope: Scope, id: string, rows: number, columns: number): Promise<void>
+}
+
+export interface ContainersBackend extends StateBackend, ReadBackend, AttachBackend, ExecBackend {
+  /** Removes every stopped container that `matches`; answers ids and the bytes given back. */
+  prune(
+    scope: Scope,
+    matches: (container: Container) => boolean,
+  ): Promise<{ ids: readonly string[]; bytes: number }>
+}
+
+export interface ImageSummary {
+  readonly id: string
+  /** `nginx:latest`, familiar form. */
+  readonly tags: readonly string[]
+  /** `nginx@sha256:…`. */
+  readonly digests: readonly string[]
+  readonly createdAt: Date
+  /** Bytes, uncompressed. */
+  readonly size: number
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface ImageDetails extends ImageSummary {
+  readonly config: ImageConfig
+  readonly architecture: string
+  readonly os: string
+  readonly variant: string
+  readonly author: string
+  readonly comment: string
+  readonly dockerVersion: string
+  /** Digests of the uncompressed layers, lowest first. */
+  readonly layers: readonly string[]
+  readonly lastTaggedAt: Date | null
+  readonly history: readonly {
+    readonly createdAt: Date | null
+    readonly createdBy: string
+    readonly comment: string
+    /** Bytes of the layer, 0 for an empty one. */
+    readonly size: number
+    readonly empty: boolean
+  }[]
+}
+
+/** One line of Docker's own progress stream: `{status, id?, progressDetail?: {current?, total?}, progress?}`, `{stream}`, `{errorDetail, error}`. */
+export type ProgressLine = Readonly<Record<string, unknown>>
+
+export interface RegistryCredentials {
+  readonly username?: string
+  readonly password?: string
+  readonly identityToken?: string
+  readonly registryToken?: string
+  readonly serverAddress?: string
+}
+
+export interface ImagesBackend {
+  list(scope: Scope): Promise<readonly ImageSummary[]>
+  get(scope: Scope, ref: string): Promise<ImageDetails>
+  /**
+   * Pulls `reference` (with a tag or digest; `allTags`: every tag) and tells of it line by line in dockerd's words. What
+   * fails before the first line rejects; what fails later is thrown by `progress` too, and nothing is left half-made.
+   */
+  pull(
+    scope: Scope,
+    reference: string,
+    options: {
+      credentials?: RegistryCredentials
+      platform?: string
+      allTags?: boolean
+      progress: (line: ProgressLine) => void
+      signal: AbortSignal
+    },
+  ): Promise<void>
+  push(
+    scope: Scope,
+    reference: string,
+    options: {
+      credentials?: RegistryCredentials
+      progress: (line: ProgressLine) => void
+      signal: AbortSignal
+    },
+  ): Promise<void>
+  /** A root file system as a tar (plain, gzip, zstd, xz refused) becomes an image of one layer; `changes` as Dockerfile lines. Answers its id. */
+  import(
+    scope: Scope,
+    source: Readable,
+    options: { reference?: string; message: string; changes: readonly string[]; signal: AbortSignal },
+  ): Promise<string>
+  /** Archives of `docker save` and OCI layouts. */
+  load(
+    scope: Scope,
+    source: Readable,
+    options: { progress: (line: ProgressLine) => void; signal: AbortSignal },
+  ): Promise<void>
+  /** A `docker save` archive, readable by every docker and as an OCI layout. */
+  save(scope: Scope, refs: readonly string[]): Promise<Readable>
+  tag(scope: Scope, ref: string, target: string): Promise<void>
+  /**
+   * Docker's rules: a tag is taken away, the image goes with its last. `conflict` in dockerd's words when containers use
+   * it (asked through `usedBy`). Answers what was done, in order.
+   */
+  remove(
+    scope: Scope,
+    ref: string,
+    options: { force: boolean; usedBy: (imageId: string) => readonly { id: string; running: boolean }[] },
+  ): Promise<readonly ({ untagged: string } | { deleted: string })[]>
+  prune(
+    scope: Scope,
+    options: {
+      danglingOnly: boolean
+      used: (imageId: string) => boolean
+      matches: (image: ImageSummary) => boolean
+    },
+  ): Promise<{ removed: readonly ({ untagged: string } | { deleted: string })[]; bytes: number }>
+  /** Checks a log-in against a registry; answers its status text. */
+  login(
+    credentials: RegistryCredentials & { serverAddress: string },
+  ): Promise<{ status: string; identityToken: string }>
+  /** Bytes on disk of all layers and block images the project uses. */
+  usage(scope: Scope): Promise<number>
+}
+
+export interface EventsBackend {
+  /** Past ones from `sinceNano`, then live ones until `untilNano` or the signal. */
+  subscribe(
+    scope: Scope,
+    options: { sinceNano: bigint | null; untilNano: bigint | null; signal: AbortSignal },
+  ): AsyncIterable<EngineEvent>
+}
+
+export interface SystemBackend {
+  info(scope: Scope): Promise<{
+    readonly id: string
+    readonly name: string
+    readonly hypervisor: string
+    readonly accelerator: 'kvm' | 'tcg'
+    readonly warnings: readonly string[]
+    readonly rootDir: string
+    readonly kernelVersion: string
+    readonly operatingSystem: string
+    readonly cpus: number
+    readonly memoryBytes: number
+    readonly sizes: readonly { readonly name: string; readonly vcpus: number; readonly memoryMiB: number }[]
+    readonly defaultNetwork: {
+      readonly id: string
+      readonly name: string
+      readonly subnet4: string
+      readonly gateway4: string
+    }
+  }>
+}
+
+export interface Backends {
+  readonly containers: ContainersBackend
+  readonly images: ImagesBackend
+  readonly events: EventsBackend
+  readonly system: SystemBackend
+}

@@ -1,0 +1,201 @@
+/**
+ * The engine's words: what a container is, what is asked of it, and what is told of it. In Docker's terms where Docker
+ * has one; no HTTP, no JSON of the API.
+ */
+
+import type { Port, PublishedPort } from './ports/network.ts'
+import type { GuestRlimit, SandboxHandle } from './ports/sandbox.ts'
+
+export interface LogConfig {
+  readonly driver: 'json-file' | 'local' | 'none'
+  readonly options: Readonly<Record<string, string>>
+}
+
+export interface RestartPolicy {
+  readonly name: 'no' | 'always' | 'on-failure' | 'unless-stopped'
+  readonly maximumRetries: number
+}
+
+/** A request to make a container, before the image has had its say. undefined: not asked for. */
+export interface ContainerRequest {
+  readonly name?: string
+  readonly image: string
+  readonly cmd?: readonly string[]
+  /** [] clears the image's. */
+  readonly entrypoint?: readonly string[]
+  readonly env: readonly string[]
+  readonly workingDir?: string
+  readonly user?: string
+  readonly hostname?: string
+  readonly domainname?: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly tty: boolean
+  readonly openStdin: boolean
+  readonly stdinOnce: boolean
+  readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
+  readonly stopSignal?: string
+  readonly stopTimeoutSeconds?: number
+  readonly exposedPorts: readonly string[]
+  readonly publish: readonly PublishedPort[]
+  /** Publish every exposed port on a free host port (-P). */
+  readonly publishAll: boolean
+  readonly autoRemove: boolean
+  readonly restartPolicy: RestartPolicy
+  readonly logConfig: LogConfig
+  /** `none`: no card; else the default network. */
+  readonly network: 'default' | 'none'
+  readonly macAddress?: string
+  readonly dns: readonly string[]
+  readonly dnsSearch: readonly string[]
+  readonly dnsOptions: readonly string[]
+  /** `name:address`. */
+  readonly extraHosts: readonly string[]
+  /** 0: as the size has. */
+  readonly memoryBytes: number
+  /** In billionths of a CPU; 0: as the size has. */
+  readonly nanoCpus: number
+  readonly cpuQuotaUs: number
+  readonly cpuPeriodUs: number
+  readonly cpuShares: number
+  readonly pidsLimit: number
+  /** A size by name; else the smallest that fits, or the default one. */
+  readonly size?: string
+  /** path → mount options. */
+  readonly tmpfs: Readonly<Record<string, string>>
+  readonly readonlyRoot: boolean
+  readonly privileged: boolean
+  readonly capAdd: readonly string[]
+  readonly capDrop: readonly string[]
+  readonly groupAdd: readonly string[]
+  readonly noNewPrivileges: boolean
+  readonly ulimits: readonly GuestRlimit[]
+  readonly init: boolean
+  readonly shmBytes: number
+  readonly oomScoreAdj: number
+  readonly sysctls: Readonly<Record<string, string>>
+  /** undefined: Docker's own lists; [] none. */
+  readonly maskedPaths?: readonly string[]
+  readonly readonlyPaths?: readonly string[]
+  /** What the front door wants back with the container, unread by the engine: JSON. */
+  readonly frontend: unknown
+}
+
+/** What a container is made of, after the image's defaults: never changes, but by rename and update. */
+export interface ContainerSpec
+  extends Omit<
+    ContainerRequest,
+    'cmd' | 'entrypoint' | 'workingDir' | 'user' | 'hostname' | 'stopSignal' | 'name' | 'size'
+  > {
+  readonly image: string
+  readonly imageId: string
+  readonly cmd: readonly string[] | null
+  readonly entrypoint: readonly string[] | null
+  readonly workingDir: string
+  readonly user: string
+  readonly hostname: string
+  readonly stopSignal: string
+  readonly size: string
+  /** Volumes the image declares. */
+  readonly volumes: readonly string[]
+}
+
+/** See lifecycle.ts for the arrows between them. */
+export type ContainerStatus =
+  | 'created'
+  | 'starting'
+  | 'running'
+  | 'paused'
+  | 'stopping'
+  | 'restarting'
+  | 'exited'
+  | 'removing'
+  | 'dead'
+
+export interface ContainerState {
+  readonly status: ContainerStatus
+  readonly exitCode: number
+  readonly oomKilled: boolean
+  /** Why it did not start, or what ended it. */
+  readonly error: string
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+  readonly restartCount: number
+  /** Set when a user stopped it: `unless-stopped` and `always` mind it. */
+  readonly stoppedByUser: boolean
+  /** In the guest; 0 when not running. */
+  readonly pid: number
+}
+
+export interface Container {
+  readonly id: string
+  readonly project: string
+  /** Without a slash; unique in its project. */
+  readonly name: string
+  readonly createdAt: Date
+  readonly spec: ContainerSpec
+  readonly state: ContainerState
+  readonly sandbox: SandboxHandle | null
+  readonly port: Port | null
+}
+
+export interface ExecRequest {
+  readonly cmd: readonly string[]
+  readonly env: readonly string[]
+  readonly user: string
+  readonly workingDir: string
+  readonly tty: boolean
+  readonly privileged: boolean
+  readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
+  /** Docker's text form, `ctrl-p,ctrl-q`. */
+  readonly detachKeys: string
+}
+
+export interface Exec {
+  readonly id: string
+  readonly container: string
+  readonly request: ExecRequest
+  readonly status: 'created' | 'running' | 'exited'
+  readonly exitCode: number | null
+  /** In the guest; 0 before it runs. */
+  readonly pid: number
+}
+
+export interface EngineEvent {
+  readonly project: string
+  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon'
+  /** `create`, `start`, `die`, `exec_create: true`, … as Docker's. */
+  readonly action: string
+  readonly actor: { readonly id: string; readonly attributes: Readonly<Record<string, string>> }
+  /** Nanoseconds since 1970. */
+  readonly timeNano: bigint
+}
+
+export interface LogsQuery {
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly follow: boolean
+  /** Lines from the end; 'all'. */
+  readonly tail: number | 'all'
+  readonly sinceNano: bigint | null
+  readonly untilNano: bigint | null
+  /** Split into lines with the time of each; else chunks as they came. */
+  readonly lines: boolean
+}
+
+/** A piece of output: with `lines` one line with its end, else any number of bytes. */
+export interface LogChunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly timeNano: bigint
+  readonly data: Buffer
+}
+
+/** What an attached client is given: a pull of output and a push of input. */
+export interface AttachSession {
+  /** Ends when the process's output has. Pulled at the client's pace. */
+  readonly output: AsyncIterable<LogChunk>
+  writeStdin(chunk: Buffer): Promise<void>
+  /** The client closed its side: reaches the process if it was opened so. */
+  endStdin(): Promise<void>
+  /** The client is gone. */
+  close(): void
+}

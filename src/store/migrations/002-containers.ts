@@ -1,0 +1,4 @@
+/** containers: see src/store/containers.ts. */
+import type { Kysely } from 'kysely'
+
+export async function up(_db: Kysely<unknown>): Promise<void> {}

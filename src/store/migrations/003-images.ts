@@ -1,0 +1,4 @@
+/** images: see src/store/images.ts. */
+import type { Kysely } from 'kysely'
+
+export async function up(_db: Kysely<unknown>): Promise<void> {}

@@ -1,0 +1,13 @@
+/** Every change of the tables, in order. A migration that has landed is never edited: a new one follows it. */
+import type { Migration } from 'kysely'
+import * as projects from './001-projects.ts'
+import * as containers from './002-containers.ts'
+import * as images from './003-images.ts'
+import * as networks from './004-networks.ts'
+
+export const migrations: Record<string, Migration> = {
+  '001-projects': projects,
+  '002-containers': containers,
+  '003-images': images,
+  '004-networks': networks,
+}
