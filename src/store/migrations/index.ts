@@ -1,5 +1,5 @@
 /** Every change of the tables, in order. A migration that has landed is never edited: a new one follows it. */
-import type { Migration } from 'kysely'
+import type { Migration } from 'kysely/migration'
 import * as projects from './001-projects.ts'
 import * as containers from './002-containers.ts'
 import * as images from './003-images.ts'
