@@ -1,0 +1,177 @@
+/**
+ * Every option of the daemon in one table: its flag, environment name, default and what it is for. A flag wins over
+ * the environment, the environment over the default. Only main/ reads the environment.
+ */
+import { Command, Option } from 'commander'
+import { z } from 'zod'
+import { invalid } from '../lib/errors.ts'
+import { GiB } from '../lib/units.ts'
+import { defaultSizes, type Size } from './sizes.ts'
+
+export interface Config {
+  readonly stateDir: string
+  readonly runtimeDir: string
+  readonly templateDir: string
+  readonly socket: string
+  /** `host:port`, or null. */
+  readonly tcp: { readonly host: string; readonly port: number } | null
+  readonly networkPrefix: string
+  readonly subnet: string
+  readonly insecureRegistries: readonly string[]
+  readonly accelerator: 'auto' | 'kvm' | 'tcg'
+  readonly poolSize: number
+  readonly defaultSize: string
+  readonly sizes: readonly Size[]
+  readonly rootDiskBytes: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+interface Setting {
+  readonly flag: string
+  readonly env: string
+  readonly fallback: string
+  readonly help: string
+}
+
+/** README and `--help` print this table. */
+export const settings = {
+  stateDir: {
+    flag: '--state-dir <dir>',
+    env: 'HUMMINGBIRD_STATE_DIR',
+    fallback: '/var/lib/hummingbird',
+    help: 'images, writable disks, logs and the state store',
+  },
+  runtimeDir: {
+    flag: '--runtime-dir <dir>',
+    env: 'HUMMINGBIRD_RUNTIME_DIR',
+    fallback: '/run/hummingbird',
+    help: 'sockets and what only matters while the host is up',
+  },
+  templateDir: {
+    flag: '--template-dir <dir>',
+    env: 'HUMMINGBIRD_TEMPLATE_DIR',
+    fallback: '/dev/shm/hummingbird',
+    help: 'templates of booted guests; best on a tmpfs',
+  },
+  socket: {
+    flag: '--socket <path>',
+    env: 'HUMMINGBIRD_SOCKET',
+    fallback: '/run/hummingbird/docker.sock',
+    help: "Unix socket of Docker's API",
+  },
+  tcp: {
+    flag: '--tcp <host:port>',
+    env: 'HUMMINGBIRD_TCP',
+    fallback: '',
+    help: "also serve Docker's API on this address; it has no log-in yet, so only loopback is accepted",
+  },
+  networkPrefix: {
+    flag: '--network-prefix <text>',
+    env: 'HUMMINGBIRD_NETWORK_PREFIX',
+    fallback: 'hb',
+    help: 'names of network namespaces, links and nftables tables begin so',
+  },
+  subnet: {
+    flag: '--subnet <cidr>',
+    env: 'HUMMINGBIRD_SUBNET',
+    fallback: '172.30.0.0/16',
+    help: 'addresses of the default network',
+  },
+  insecureRegistry: {
+    flag: '--insecure-registry <host:port,...>',
+    env: 'HUMMINGBIRD_INSECURE_REGISTRIES',
+    fallback: '',
+    help: 'registries to speak plain HTTP with; loopback always is',
+  },
+  accelerator: {
+    flag: '--accelerator <auto|kvm|tcg>',
+    env: 'HUMMINGBIRD_ACCELERATOR',
+    fallback: 'auto',
+    help: 'auto boots a probe guest to see whether KVM works',
+  },
+  poolSize: {
+    flag: '--pool-size <n>',
+    env: 'HUMMINGBIRD_POOL_SIZE',
+    fallback: '2',
+    help: 'clones of the default size kept ready',
+  },
+  defaultSize: {
+    flag: '--default-size <name>',
+    env: 'HUMMINGBIRD_DEFAULT_SIZE',
+    fallback: 's4',
+    help: 'size of a container that asks for none',
+  },
+  rootDiskGb: {
+    flag: '--root-disk-gb <n>',
+    env: 'HUMMINGBIRD_ROOT_DISK_GB',
+    fallback: '10',
+    help: "size of a container's writable disk; it takes only what is written",
+  },
+  logLevel: {
+    flag: '--log-level <debug|info|warn|error>',
+    env: 'HUMMINGBIRD_LOG_LEVEL',
+    fallback: 'info',
+    help: 'what the daemon writes to standard error',
+  },
+} as const satisfies Record<string, Setting>
+
+const path = z.string().startsWith('/', 'must be an absolute path')
+const schema = z.object({
+  stateDir: path,
+  runtimeDir: path.max(60, 'must be short: Unix sockets below it have 107 characters at most'),
+  templateDir: path,
+  socket: path.max(100, 'must be shorter than 100 characters'),
+  tcp: z.string().regex(/^$|^[^:]+:\d+$/, 'must be host:port'),
+  networkPrefix: z.string().regex(/^[a-z]{2,4}$/, 'must be two to four letters'),
+  subnet: z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'must be an IPv4 subnet such as 172.30.0.0/16'),
+  insecureRegistry: z.string(),
+  accelerator: z.enum(['auto', 'kvm', 'tcg']),
+  poolSize: z.coerce.number().int().min(0).max(64),
+  defaultSize: z.enum(defaultSizes.map((size) => size.name) as [string, ...string[]]),
+  rootDiskGb: z.coerce.number().int().min(1).max(1024),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']),
+})
+
+/** Throws kind `invalid` naming the flag when a value makes no sense. */
+export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
+  const command = new Command('hummingbird')
+    .description('Hummingbird: a container cloud in which every container has a microVM of its own')
+    .showHelpAfterError()
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const option = new Option(setting.flag, setting.help).env(setting.env)
+    command.addOption(option.default(setting.fallback))
+    if (option.attributeName() !== name) throw new TypeError(`the flag of ${name} is ${setting.flag}`)
+    if (env[setting.env] !== undefined) command.setOptionValueWithSource(name, env[setting.env], 'env')
+  }
+  command.parse([...argv], { from: 'user' })
+  const parsed = schema.safeParse(command.opts())
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!
+    const name = issue.path[0] as keyof typeof settings
+    throw invalid(
+      'bad_option',
+      `${settings[name].flag.split(' ')[0]} (or ${settings[name].env}): ${issue.message}`,
+    )
+  }
+  const { tcp, insecureRegistry, rootDiskGb, ...rest } = parsed.data
+  return {
+    ...rest,
+    tcp: parseTcp(tcp),
+    insecureRegistries: insecureRegistry.split(',').filter(Boolean),
+    rootDiskBytes: rootDiskGb * GiB,
+    sizes: defaultSizes,
+  }
+}
+
+/** There is no log-in yet: who reaches the port is the operator, so it must not be reached from elsewhere. */
+function parseTcp(text: string): Config['tcp'] {
+  if (text === '') return null
+  const [host, port] = text.split(':') as [string, string]
+  if (host !== 'localhost' && !host.startsWith('127.')) {
+    throw invalid(
+      'bad_option',
+      `--tcp ${text}: the API has no log-in yet, so it is served on loopback only (127.0.0.1:PORT)`,
+    )
+  }
+  return { host, port: Number(port) }
+}
