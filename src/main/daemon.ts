@@ -1,0 +1,45 @@
+/**
+ * The daemon: reads its options, wires the cloud together, serves, and on SIGTERM or SIGINT stops serving while every
+ * container runs on. `ready` is logged when the API answers.
+ */
+import { pino } from 'pino'
+import { HummingbirdError } from '../lib/errors.ts'
+import { type Config, readConfig } from './config.ts'
+import { lockInstance } from './instance-lock.ts'
+import { welcome } from './welcome.ts'
+import { wire } from './wire.ts'
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env)
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody looked: a bug of ours'))
+  const unlock = lockInstance(config.runtimeDir)
+  try {
+    const cloud = await wire(config, log)
+    log.info({ socket: config.socket, tcp: config.tcp, accelerator: cloud.accelerator }, 'ready')
+    if (process.stdout.isTTY || process.env.HUMMINGBIRD_WELCOME === '1') process.stdout.write(welcome(config, cloud))
+    const signal = await firstSignal()
+    log.info({ signal }, 'stopping; containers run on')
+    await cloud.close()
+  } finally {
+    unlock()
+  }
+}
+
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+export type { Config }
+
+try {
+  await main()
+  process.exit(0)
+} catch (error) {
+  // What the operator can mend is a sentence; what we broke is a stack.
+  const known = error instanceof HummingbirdError && error.kind !== 'internal'
+  process.stderr.write(`hummingbird: ${known ? error.message : (error as Error).stack}\n`)
+  process.exit(1)
+}
