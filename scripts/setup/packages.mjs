@@ -1,0 +1,123 @@
+// @ts-check
+/** npm packages and Debian packages. */
+import { createHash } from 'node:crypto'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkout } from './artifacts.mjs'
+import { execute, output } from './step.mjs'
+
+const stamp = join(checkout, 'node_modules/.hummingbird-setup')
+const lockHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(checkout, 'package-lock.json')))
+    .digest('hex')
+
+/** @type {import('./step.mjs').Step} */
+export const npmPackages = {
+  name: 'npm packages',
+  missing: () => {
+    if (!existsSync(join(checkout, 'node_modules'))) return 'not installed yet'
+    if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockHash())
+      return 'not those of package-lock.json'
+    return null
+  },
+  provide: async (say) => {
+    say('npm ci (this brings Node 24 too)')
+    await execute('npm', ['ci', '--no-audit', '--no-fund'], { cwd: checkout })
+    writeFileSync(stamp, lockHash())
+  },
+  remedy: 'see that the npm registry can be reached (npm ping), and run this again',
+}
+
+/** @type {Record<string, string>} what each is for */
+export const runPackages = {
+  'qemu-system-x86': 'microVMs',
+  'squashfs-tools': 'images as read-only block devices',
+  e2fsprogs: 'writable disks',
+  nftables: 'networks',
+  iproute2: 'networks',
+  procps: 'sysctl',
+  'util-linux': 'namespaces and users of QEMU processes',
+  'musl-tools': 'building the guest init',
+  gcc: 'building the guest init and kernel',
+  make: 'building the guest init and kernel',
+  'linux-source': 'the guest kernel',
+  bc: 'building the guest kernel',
+  bison: 'building the guest kernel',
+  flex: 'building the guest kernel',
+  'libelf-dev': 'building the guest kernel',
+  'libssl-dev': 'building the guest kernel',
+  perl: 'building the guest kernel',
+  rsync: 'building the guest kernel',
+  'xz-utils': 'unpacking the kernel source',
+  cpio: 'the initramfs',
+  zstd: 'image layers',
+}
+
+/** @type {Record<string, string>} */
+export const testPackages = {
+  'docker.io': 'the docker CLI, and dockerd to compare with',
+  'docker-registry': 'a real registry on loopback',
+  debootstrap: 'real images',
+  skopeo: 'a second client of registries and archives',
+  clang: 'fuzzing the guest init',
+  'libclang-rt-14-dev': 'fuzzing the guest init',
+  'libc6-dev': 'the sanitizers',
+  curl: 'plain HTTP requests',
+  'busybox-static': 'a small image',
+  iptables: 'dockerd needs it',
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+const dpkgFormat = '${Package} ${db:Status-Status}\n'
+
+/** @param {string[]} names */
+export function missingPackages(names) {
+  const listed = output('dpkg-query', ['-W', '-f', dpkgFormat, ...names]) ?? ''
+  // dpkg-query fails as a whole when one name is unknown, and then prints nothing of use to us.
+  const present =
+    listed || names.map((name) => output('dpkg-query', ['-W', '-f', dpkgFormat, name]) ?? '').join('')
+  const installed = new Set(
+    present
+      .split('\n')
+      .filter((line) => line.endsWith(' installed'))
+      .map((line) => line.split(' ')[0]),
+  )
+  return names.filter((name) => !installed.has(name))
+}
+
+/** @param {string[]} names @returns {import('./step.mjs').Step} */
+export const debianPackages = (names) => ({
+  name: 'Debian packages',
+  missing: () => {
+    const missing = missingPackages(names)
+    return missing.length === 0 ? null : `missing: ${missing.join(' ')}`
+  },
+  provide: async (say) => {
+    const apt = (/** @type {string[]} */ ...args) =>
+      execute('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-q', ...args], {
+        env: { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+      })
+    say('apt-get update')
+    await apt('update')
+    say('apt-get install')
+    await withoutServices(() => apt('install', '-y', '--no-install-recommends', ...missingPackages(names)))
+  },
+  remedy: 'see that a Debian mirror can be reached (apt-get update), and run this again',
+})
+
+/**
+ * A package may start its service when it is installed; nobody asked for a second container daemon on this host.
+ * @param {() => Promise<void>} work
+ */
+async function withoutServices(work) {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return work()
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n')
+  chmodSync(policy, 0o755)
+  try {
+    await work()
+  } finally {
+    rmSync(policy, { force: true })
+  }
+}
