@@ -1,0 +1,32 @@
+/** `hb`: what Docker's own command line has no words for. */
+import { Command } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
+import { formatRequirements, requirements } from './doctor.ts'
+
+const program = new Command('hb')
+  .description('Hummingbird beside the docker command line')
+  .version(packageJson.version)
+  .showHelpAfterError()
+  .showSuggestionAfterError()
+
+program
+  .command('doctor')
+  .description('check every requirement of this host, and say what to do about what is missing')
+  .option('--json', 'print a JSON array instead of a table')
+  .option(
+    '--state-dir <dir>',
+    'where the daemon keeps its state',
+    process.env.HUMMINGBIRD_STATE_DIR ?? '/var/lib/hummingbird',
+  )
+  .option(
+    '--runtime-dir <dir>',
+    'where the daemon keeps its sockets',
+    process.env.HUMMINGBIRD_RUNTIME_DIR ?? '/run/hummingbird',
+  )
+  .action(async (options: { json?: boolean; stateDir: string; runtimeDir: string }) => {
+    const list = await requirements(options)
+    process.stdout.write(options.json ? `${JSON.stringify(list, null, 2)}\n` : formatRequirements(list))
+    process.exitCode = list.some((requirement) => requirement.status === 'missing') ? 1 : 0
+  })
+
+await program.parseAsync()
