@@ -1,0 +1,28 @@
+/* CONFIGURE: what makes this clone different from every other, before any user's code runs. */
+#include "lib/error.h"
+#include "machine/entropy.h"
+#include "machine/netconf.h"
+#include "machine/sysctl.h"
+#include "ops.h"
+#include <time.h>
+#include <unistd.h>
+
+static int
+set_clock (uint64_t realtime_ns, struct error *err)
+{
+  struct timespec now = { .tv_sec = (time_t) (realtime_ns / 1000000000u), .tv_nsec = (long) (realtime_ns % 1000000000u) };
+  return clock_settime (CLOCK_REALTIME, &now) < 0 ? error_errno (err, "set the clock") : 0;
+}
+
+int
+configure_serve (struct guest *guest, const struct configure_spec *spec, struct error *err)
+{
+  if (entropy_add (spec->entropy, err) < 0 || set_clock (spec->realtime_ns, err) < 0)
+    return -1;
+  if (sethostname (spec->hostname, strlen (spec->hostname)) < 0)
+    return error_errno (err, "set the host name %.64s", spec->hostname);
+  if (netconf_apply (&spec->interfaces, err) < 0 || sysctls_apply (&spec->sysctls, err) < 0)
+    return -1;
+  guest->configured = true;
+  return 0;
+}

@@ -1,0 +1,7 @@
+/* Addresses and routes, over rtnetlink. */
+#pragma once
+#include "wire/request.h"
+
+int netconf_loopback_up (struct error *err);
+/* The first virtio network card gets the first of `interfaces` (struct interface_spec), and so on. */
+int netconf_apply (const struct list *interfaces, struct error *err);

@@ -1,0 +1,20 @@
+/* What each request does. */
+#pragma once
+#include "guest.h"
+
+/* Returns 1 when `fields` is the answer, 0 when it comes later (guest->pending), -1 after a failure. */
+int ops_serve (struct guest *guest, uint32_t request_id, struct request *request, struct writer *fields,
+               struct error *err);
+/* Registers a process's descriptors and its report with the loop. */
+int ops_watch_process (struct guest *guest, struct process *process, struct error *err);
+/* Kills and forgets what a container still runs; true when nothing is left and it has been deleted. */
+bool ops_container_gone (struct guest *guest, struct container *container, struct error *err);
+
+/* machine/…: requests that stand alone. */
+int configure_serve (struct guest *guest, const struct configure_spec *spec, struct error *err);
+int stats_serve (const struct container *container, struct writer *fields, struct error *err);
+int tasks_serve (const struct container *container, uint32_t skip, struct writer *fields, struct error *err);
+int warm_serve (struct guest *guest, struct error *err);
+/* Unmounts everything and syncs. */
+void shutdown_prepare (struct guest *guest);
+_Noreturn void shutdown_now (struct guest *guest);
