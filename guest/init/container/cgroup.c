@@ -1,6 +1,7 @@
 #include "container/cgroup.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+/* Of cgroups in cgroups: more cannot be made by accident. */
+#define DEPTH_MAX 32
 #define PERIOD_DEFAULT_US 100000u
 
 static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
@@ -131,12 +134,34 @@ cgroup_populated (int cgroup)
   return file_read (cgroup, "cgroup.events", text, sizeof text) > 0 && strstr (text, "populated 1");
 }
 
+/* A container that may write its cgroups can have made some; a cgroup's files go with it. */
+static void
+remove_children (int at, const char *name, int depth)
+{
+  int fd = openat (at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *directory = fd < 0 ? NULL : fdopendir (fd);
+  struct dirent *entry;
+  if (!directory)
+    {
+      close_and_forget (&fd);
+      return;
+    }
+  while (depth < DEPTH_MAX && (entry = readdir (directory)))
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      {
+        remove_children (fd, entry->d_name, depth + 1);
+        unlinkat (fd, entry->d_name, AT_REMOVEDIR);
+      }
+  closedir (directory);
+}
+
 int
 cgroup_remove (const char *id, struct error *err)
 {
   char path[128];
   snprintf (path, sizeof path, CGROUP_ROOT "/hb/%s", id);
-  if (rmdir (path) < 0 && errno != ENOENT)
-    return error_errno (err, "rmdir %s", path);
-  return 0;
+  if (rmdir (path) == 0 || errno == ENOENT)
+    return 0;
+  remove_children (AT_FDCWD, path, 0);
+  return rmdir (path) == 0 ? 0 : error_errno (err, "rmdir %s", path);
 }
