@@ -1,0 +1,315 @@
+/**
+ * The networks of one daemon. What should be is in the records and in memory; every change goes record first, then
+ * kernel; a start brings the kernel to what the records say.
+ */
+import type { NetworkView, Port, PortRequest } from '../../engine/ports/network.ts'
+import type { Nic } from '../../engine/ports/sandbox.ts'
+import { conflict, invalid, notFound } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
+import { SerialQueue } from '../../lib/queue.ts'
+import { Rollback } from '../../lib/rollback.ts'
+import type { NetworkRecord, NetworkRecords, PortRecord } from '../ports/records.ts'
+import { hostResolvConfFiles, ResolvConfSource } from '../resolv-conf.ts'
+import { createCard, deleteCard, sweepCards } from './cards.ts'
+import { nft } from './commands.ts'
+import { ensureForwarding, isHostAddress } from './host.ts'
+import type { HostPorts } from './host-ports.ts'
+import { hostTable, publishElements, unpublishElements } from './host-rules.ts'
+import { namespacesOf, removeLinks } from './links.ts'
+import { cardNamePattern, hostTableOf } from './names.ts'
+import { plugElements, unplugElements } from './namespace-rules.ts'
+import type { BuiltinNetworks, BuiltinNetworksOptions } from './networks.ts'
+import { planNetwork } from './plan-network.ts'
+import { checkedPublish, portNotTaken } from './port-request.ts'
+import { RuleWriter } from './rule-writer.ts'
+import { TenantNetwork } from './tenant-network.ts'
+
+/** Docker's name for what a container gets that asks for nothing. */
+const defaultNetworkName = 'bridge'
+
+export type Settings = Required<BuiltinNetworksOptions>
+
+/** Namespaces are built at the same time up to this many: each is a handful of children. */
+const buildsAtOnce = 4
+
+export class Networks implements BuiltinNetworks {
+  readonly publishesIpv6 = false
+  readonly #settings: Settings
+  readonly #records: NetworkRecords
+  readonly #log: Log
+  readonly #mtu: number
+  readonly #hostPorts: HostPorts
+  readonly #hostTable: string
+  readonly #hostRules: RuleWriter
+  readonly #resolvConf = new ResolvConfSource(hostResolvConfFiles, isHostAddress)
+  readonly #networks = new Map<string, TenantNetwork>()
+  /** Which network a port is in. Also ports that are being made. */
+  readonly #networkOf = new Map<string, TenantNetwork>()
+  readonly #deleting = new Map<string, Promise<void>>()
+  readonly #making = new SerialQueue()
+  /** Cards of this daemon: they may be waiting for the process that will open them. */
+  readonly #cards = new Set<string>()
+
+  constructor(settings: Settings, mtu: number, hostPorts: HostPorts) {
+    this.#settings = settings
+    this.#records = settings.records
+    this.#log = settings.log
+    this.#mtu = mtu
+    this.#hostPorts = hostPorts
+    this.#hostTable = hostTableOf(settings.namePrefix)
+    this.#hostRules = new RuleWriter({
+      what: 'the host',
+      apply: (script) => nft(script),
+      render: () =>
+        hostTable(
+          this.#hostTable,
+          settings.stateDir,
+          this.#networks.values().map((network) => network.forHost()),
+        ),
+      log: settings.log,
+    })
+  }
+
+  async start(): Promise<void> {
+    const { networks, ports } = await this.#records.load()
+    for (const record of networks) this.#addNetwork(record)
+    for (const port of ports) this.#adopt(port)
+    await this.#warnOfStrays()
+    await this.#converge()
+    for (const project of this.#settings.projects) await this.ensureDefaultNetwork(project)
+  }
+
+  defaultNetwork(project: string): NetworkView {
+    const network = this.#find(project, defaultNetworkName)
+    if (!network) throw notFound('network_not_found', `project ${project} has no default network yet`)
+    return network.view()
+  }
+
+  ensureDefaultNetwork(project: string): Promise<NetworkView> {
+    return this.#making.run(async () => {
+      const network =
+        this.#find(project, defaultNetworkName) ??
+        (await this.#make(project, defaultNetworkName, this.#settings.subnet))
+      return network.view()
+    })
+  }
+
+  async createPort(request: PortRequest): Promise<Port> {
+    const network = this.#networks.get(request.network)
+    if (network?.record.project !== request.project) {
+      throw notFound('network_not_found', `network ${request.network} not found`)
+    }
+    const publish = checkedPublish(request)
+    if (this.#networkOf.has(request.id)) {
+      throw conflict('port_exists', `port ${request.id} exists already; delete it first`)
+    }
+    await using undo = new Rollback()
+    this.#networkOf.set(request.id, network)
+    undo.add(() => this.#networkOf.delete(request.id))
+    const reservation = network.reserveAddress(request)
+    undo.add(() => network.releaseAddress(reservation))
+    const published = []
+    for (const wanted of publish) {
+      const taken = await this.#hostPorts.take(wanted)
+      if (typeof taken === 'string') throw portNotTaken(request.id, wanted, taken)
+      undo.add(() => this.#hostPorts.release(taken))
+      const { protocol, hostAddress, hostPort } = taken
+      const transitPort = network.reserveTransitPort(taken)
+      undo.add(() => network.releaseTransitPort({ protocol, transitPort }))
+      published.push({ protocol, hostAddress, hostPort, containerPort: wanted.containerPort, transitPort })
+    }
+    const port: PortRecord = {
+      id: request.id,
+      network: request.network,
+      ...reservation,
+      tap: null,
+      published,
+    }
+    await this.#records.addPort(port, network.lastAddress)
+    network.ports.set(port.id, port)
+    undo.commit()
+    return network.portView(port)
+  }
+
+  async plug({ id }: Port, nic: Nic): Promise<void> {
+    const network = this.#networkOf.get(id)
+    const port = network?.ports.get(id)
+    if (!network || !port) throw notFound('port_not_found', `port ${id} does not exist`)
+    if (port.tap === nic.tap) return
+    if (port.tap !== null) throw conflict('port_plugged', `port ${id} is plugged into another card`)
+    if (nic.network !== port.network || !cardNamePattern.test(nic.tap)) {
+      throw invalid('bad_card', `card ${nic.tap} of network ${nic.network} does not fit port ${id}`)
+    }
+    const plugged = { ...port, tap: nic.tap }
+    network.ports.set(id, plugged)
+    await using undo = new Rollback()
+    undo.add(() => this.#records.setTap(id, null))
+    undo.add(() => this.#unplug(network, id))
+    const done = await Promise.allSettled([
+      this.#records.setTap(id, nic.tap),
+      network.rules.change(plugElements(plugged)),
+      this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, plugged)),
+    ])
+    const failed = done.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    undo.commit()
+  }
+
+  deletePort(id: string): Promise<void> {
+    const running = this.#deleting.get(id)
+    if (running) return running
+    const deleting = this.#deletePort(id).finally(() => this.#deleting.delete(id))
+    this.#deleting.set(id, deleting)
+    return deleting
+  }
+
+  async restore(keep: ReadonlySet<string>): Promise<void> {
+    const forgotten = [...this.#networks.values()]
+      .flatMap((network) => [...network.ports.values()])
+      .filter((port) => !keep.has(port.id))
+    for (const port of forgotten) this.#networks.get(port.network)!.ports.delete(port.id)
+    await this.#converge()
+    await this.#records.removePorts(forgotten.map((port) => port.id))
+    for (const port of forgotten) this.#release(port)
+    if (forgotten.length > 0)
+      this.#log.info({ ports: forgotten.length }, 'ports without a container are gone')
+  }
+
+  resolvConf(): Promise<string> {
+    return this.#resolvConf.read()
+  }
+
+  async create(networkId: string): Promise<Nic> {
+    const network = this.#networks.get(networkId)
+    if (!network) throw notFound('network_not_found', `network ${networkId} not found`)
+    const nic = await createCard(networkId, network.names, network.mtu)
+    this.#cards.add(nic.tap)
+    return nic
+  }
+
+  async delete(nic: Nic): Promise<void> {
+    const network = this.#networks.get(nic.network)
+    // A network that is gone took its cards with it.
+    if (network) await deleteCard(nic.tap, network.names)
+    this.#cards.delete(nic.tap)
+  }
+
+  async sweepNics(keep: ReadonlySet<string>): Promise<void> {
+    for (const network of this.#networks.values()) {
+      const plugged = new Set(network.ports.values().map((port) => port.tap))
+      const swept = await sweepCards(
+        network.names,
+        (tap) => keep.has(tap) || plugged.has(tap) || this.#cards.has(tap),
+      )
+      if (swept.length > 0)
+        this.#log.info({ network: network.names.namespace, cards: swept }, 'cards nobody held are gone')
+    }
+  }
+
+  async close(options: { remove?: boolean } = {}): Promise<void> {
+    await this.#making.idle()
+    await Promise.all([
+      this.#hostRules.idle(),
+      ...this.#networks.values().map((network) => network.rules.idle()),
+    ])
+    if (!options.remove) return
+    for (const network of [...this.#networks.values()]) {
+      await removeLinks(network.names)
+      await this.#records.removeNetwork(network.record.id)
+      this.#networks.delete(network.record.id)
+    }
+    await nft(`add table inet ${this.#hostTable}\ndelete table inet ${this.#hostTable}\n`)
+  }
+
+  #find(project: string, name: string): TenantNetwork | undefined {
+    return this.#networks
+      .values()
+      .find((network) => network.record.project === project && network.record.name === name)
+  }
+
+  #addNetwork(record: NetworkRecord & { readonly lastIpv4: string | null }): TenantNetwork {
+    const network = new TenantNetwork(record, {
+      prefix: this.#settings.namePrefix,
+      mtu: this.#mtu,
+      log: this.#log,
+    })
+    this.#networks.set(record.id, network)
+    return network
+  }
+
+  #adopt(port: PortRecord): void {
+    const network = this.#networks.get(port.network)!
+    network.adopt(port)
+    this.#networkOf.set(port.id, network)
+    for (const published of port.published) this.#hostPorts.reserve(published)
+  }
+
+  /** Record, host rules, namespace: in this order, so that a crash leaves nothing without a record. */
+  async #make(project: string, name: string, subnet: string): Promise<TenantNetwork> {
+    const record = await planNetwork(
+      { project, name, subnet, transitRange: this.#settings.transitRange },
+      [...this.#networks.values()].map((network) => network.record),
+    )
+    if (record.subnet4 !== subnet) {
+      this.#log.warn(
+        { network: name, asked: subnet, given: record.subnet4 },
+        'the host has a route into the subnet asked for: another was taken',
+      )
+    }
+    await using undo = new Rollback()
+    await this.#records.addNetwork(record)
+    undo.add(() => this.#records.removeNetwork(record.id))
+    const network = this.#addNetwork({ ...record, lastIpv4: null })
+    undo.add(() => this.#networks.delete(record.id))
+    undo.add(() => removeLinks(network.names))
+    await this.#hostRules.rewrite()
+    await network.build()
+    undo.commit()
+    return network
+  }
+
+  async #converge(): Promise<void> {
+    await ensureForwarding(this.#log)
+    await this.#hostRules.rewrite()
+    const networks = [...this.#networks.values()]
+    for (let from = 0; from < networks.length; from += buildsAtOnce) {
+      await Promise.all(networks.slice(from, from + buildsAtOnce).map((network) => network.build()))
+    }
+  }
+
+  async #warnOfStrays(): Promise<void> {
+    const known = new Set(this.#networks.values().map((network) => network.names.namespace))
+    const strays = (await namespacesOf(this.#settings.namePrefix)).filter((name) => !known.has(name))
+    if (strays.length > 0) {
+      this.#log.warn(
+        { namespaces: strays },
+        'namespaces with our prefix are in no record: another daemon needs a --network-prefix of its own; else remove them with `ip netns del`',
+      )
+    }
+  }
+
+  async #deletePort(id: string): Promise<void> {
+    const network = this.#networkOf.get(id)
+    const port = network?.ports.get(id)
+    if (!network || !port) return
+    await this.#unplug(network, id)
+    await this.#records.removePorts([id])
+    this.#release(port)
+  }
+
+  async #unplug(network: TenantNetwork, id: string): Promise<void> {
+    const port = network.ports.get(id)
+    if (!port || port.tap === null) return
+    network.ports.set(id, { ...port, tap: null })
+    await Promise.all([
+      network.rules.change(unplugElements(port)),
+      this.#hostRules.change(unpublishElements(this.#hostTable, network.transit.inside, port)),
+    ])
+  }
+
+  #release(port: PortRecord): void {
+    this.#networks.get(port.network)?.forget(port)
+    this.#networkOf.delete(port.id)
+    for (const published of port.published) this.#hostPorts.release(published)
+  }
+}
