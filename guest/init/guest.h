@@ -28,7 +28,7 @@ struct pending
 struct guest
 {
   int epoll, signals, self;
-  struct namespaces own;
+  struct home home;
   struct port port;
   struct disks disks;
   struct container *containers[HB_CONTAINERS_MAX];

@@ -37,7 +37,7 @@ op_create (struct guest *guest, struct request *request, struct error *err)
     index++;
   if (index == HB_CONTAINERS_MAX)
     return error_set (err, ENOSPC, "the sandbox has %u containers", HB_CONTAINERS_MAX);
-  struct container *container = container_create (spec, &request->arena, &guest->disks, &guest->own, err);
+  struct container *container = container_create (spec, &request->arena, &guest->disks, &guest->home, err);
   if (!container)
     return -1;
   guest->containers[index] = container;
@@ -79,42 +79,6 @@ abandon_start (struct guest *guest, struct process *process)
   processes_remove (&guest->processes, process);
 }
 
-static int
-op_start (struct guest *guest, uint32_t request_id, struct request *request, struct error *err)
-{
-  const struct start_spec *spec = &request->spec.start;
-  struct container *container = guest_container (guest, spec->container_id, err);
-  if (!container)
-    return -1;
-  if (spec->process_id == 0)
-    return error_set (err, EINVAL, "0 is no process id");
-  if (spec->main && container->main_pid)
-    return error_set (err, EBUSY, "container %s has a main process", container->id);
-  if (!spec->main && !container->main_pid)
-    return error_set (err, ESRCH, "container %s is not running", container->id);
-  struct process *process = processes_add (&guest->processes, spec->process_id, err);
-  if (!process)
-    return -1;
-  struct spawn_context context = { .own = &guest->own, .self = guest->self };
-  cleanup_close int report = process_spawn (process, container, spec, &context, err);
-  if (report < 0)
-    {
-      processes_remove (&guest->processes, process);
-      return -1;
-    }
-  if (ops_watch_process (guest, process, err) < 0
-      || guest_watch (guest, report, EPOLLIN, WATCH_REPORT, process->id, err) < 0)
-    {
-      abandon_start (guest, process);
-      return -1;
-    }
-  wait_for (guest, PENDING_START, request_id, START_DEADLINE_NS);
-  guest->pending.process = process;
-  guest->pending.report = report;
-  report = -1;
-  return 0;
-}
-
 static void
 serve_started (struct guest *guest)
 {
@@ -145,6 +109,52 @@ serve_started (struct guest *guest)
     error_set (&err, EIO, "process %u was killed while it started", process->id);
   abandon_start (guest, process);
   serve_failure (guest, pending->request_id, HB_OP_START_PROCESS, &err);
+}
+
+static int
+op_start (struct guest *guest, uint32_t request_id, struct request *request, struct error *err)
+{
+  const struct start_spec *spec = &request->spec.start;
+  struct container *container = guest_container (guest, spec->container_id, err);
+  if (!container)
+    return -1;
+  if (spec->process_id == 0)
+    return error_set (err, EINVAL, "0 is no process id");
+  if (spec->main && container->main_pid)
+    return error_set (err, EBUSY, "container %s has a main process", container->id);
+  if (!spec->main && !container->main_pid)
+    return error_set (err, ESRCH, "container %s is not running", container->id);
+  struct process *process = processes_add (&guest->processes, spec->process_id, err);
+  if (!process)
+    return -1;
+  struct spawn_context context = { .home = &guest->home, .self = guest->self };
+  cleanup_close int report = process_spawn (process, container, spec, &context, err);
+  if (report < 0)
+    {
+      processes_remove (&guest->processes, process);
+      return -1;
+    }
+  if (ops_watch_process (guest, process, err) < 0)
+    {
+      abandon_start (guest, process);
+      return -1;
+    }
+  wait_for (guest, PENDING_START, request_id, START_DEADLINE_NS);
+  guest->pending.process = process;
+  guest->pending.report = report;
+  /* A child that borrowed init's memory has executed its program by now. */
+  serve_started (guest);
+  if (!guest->pending.kind)
+    report = -1;
+  else if (guest_watch (guest, report, EPOLLIN, WATCH_REPORT, process->id, err) == 0)
+    report = -1;
+  else
+    {
+      guest->pending.kind = PENDING_NONE;
+      abandon_start (guest, process);
+      return -1;
+    }
+  return 0;
 }
 
 static struct process *

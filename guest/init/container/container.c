@@ -1,5 +1,6 @@
 #include "container/container.h"
 #include "container/cgroup.h"
+#include "container/layer.h"
 #include "container/mounts.h"
 #include "container/rootfs.h"
 #include "lib/cleanup.h"
@@ -10,69 +11,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
-/* Where a container keeps what it writes: `upper` and `work` of the overlay, `files` beside it. */
-struct layer
-{
-  char path[160];
-  int files; /* directory */
-};
-
-/* Directories only, and none through a symlink: a kept disk was a container's to write. */
-static int
-make_layer (const char *base, const char *id, struct layer *layer, struct error *err)
-{
-  cleanup_close int root = open (base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0)
-    return error_errno (err, "open %s", base);
-  char name[HB_CONTAINER_ID_BYTES_MAX + 16];
-  static const char *const parts[] = { "upper", "work", "files" };
-  snprintf (name, sizeof name, "c/%s", id);
-  if (directory_make (root, "c", 0700, err) < 0 || directory_make (root, name, 0700, err) < 0)
-    return -1;
-  cleanup_close int own = sys_openat2 (root, name, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-  if (own < 0)
-    return error_errno (err, "open %s/%s", base, name);
-  for (int i = 0; i < 3; i++)
-    if (directory_make (own, parts[i], 0755, err) < 0)
-      return -1;
-  layer->files = openat (own, "files", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (layer->files < 0)
-    return error_errno (err, "open %s/%s/files", base, name);
-  snprintf (layer->path, sizeof layer->path, "%.48s/%s", base, name);
-  return 0;
-}
-
-static int
-make_tmpfs_layer (const char *id, struct layer *layer, struct error *err)
-{
-  char base[128];
-  snprintf (base, sizeof base, "/run/upper/%s", id);
-  if (directory_make (AT_FDCWD, base, 0700, err) < 0)
-    return -1;
-  if (mount ("tmpfs", base, "tmpfs", 0, "mode=700") < 0)
-    return error_errno (err, "mount tmpfs on %s", base);
-  cleanup_close int root = open (base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0 || directory_make (root, "upper", 0755, err) < 0 || directory_make (root, "work", 0755, err) < 0
-      || directory_make (root, "files", 0755, err) < 0)
-    return -1;
-  layer->files = openat (root, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  snprintf (layer->path, sizeof layer->path, "%s", base);
-  return layer->files < 0 ? error_errno (err, "open %s/files", base) : 0;
-}
-
-static void
-remove_tmpfs_layer (const char *id)
-{
-  char base[128];
-  snprintf (base, sizeof base, "/run/upper/%s", id);
-  umount2 (base, MNT_DETACH);
-  rmdir (base);
-}
-
-/* Writes a FILE beside the upper layer and returns a detached mount of it. */
+/* Writes a FILE where the container's own changes are not, and returns a detached mount of it. */
 static int
 prepare_file (int directory, size_t index, const struct file_spec *spec, struct error *err)
 {
@@ -152,31 +93,28 @@ prepare (struct prepared_mounts *prepared, const struct container_spec *spec, co
 /* Inside the new namespaces. */
 static int
 furnish (struct container *container, const struct container_spec *spec, const struct prepared_mounts *prepared,
-         struct error *err)
+         const struct home *home, struct error *err)
 {
   if (sethostname (spec->hostname, strlen (spec->hostname)) < 0)
     return error_errno (err, "set the host name %.64s", spec->hostname);
   if (spec->domainname[0] && setdomainname (spec->domainname, strlen (spec->domainname)) < 0)
     return error_errno (err, "set the domain name %.64s", spec->domainname);
-  if (namespaces_open (&container->namespaces, err) < 0 || sysctls_apply_namespaced (&spec->sysctls, err) < 0)
+  if (namespaces_open (home, &container->namespaces, err) < 0 || sysctls_apply_namespaced (&spec->sysctls, err) < 0)
     return -1;
-  close_and_forget (&container->namespaces.pid);
   container->pts = rootfs_build (spec, prepared, err);
   return container->pts < 0 ? -1 : 0;
 }
 
 static int
-build (struct container *container, const struct container_spec *spec, struct disks *disks,
-       const struct namespaces *own, struct error *err)
+build (struct container *container, const struct container_spec *spec, struct disks *disks, const struct home *home,
+       struct error *err)
 {
-  char lower[64], base[64];
+  char lower[64];
   struct layer layer = { .files = -1 };
   if (disk_mount (disks, spec->root_disk, lower, sizeof lower, err) < 0)
     return -1;
   container->upper_on_tmpfs = !spec->scratch_disk[0];
-  if (container->upper_on_tmpfs ? make_tmpfs_layer (spec->id, &layer, err)
-                                : disk_mount (disks, spec->scratch_disk, base, sizeof base, err)
-                                      || make_layer (base, spec->id, &layer, err))
+  if (layer_make (&layer, spec, disks, err) < 0)
     return -1;
   struct prepared_mounts prepared = { .root = -1 };
   int result = prepare (&prepared, spec, lower, &layer, disks, err);
@@ -187,10 +125,10 @@ build (struct container *container, const struct container_spec *spec, struct di
       if (result < 0)
         error_errno (err, "unshare");
       else
-        result = furnish (container, spec, &prepared, err);
+        result = furnish (container, spec, &prepared, home, err);
       struct error fatal;
       /* Without its own tree init can do nothing more; the kernel panics, and the host sees the sandbox end. */
-      if (namespaces_enter (own, &fatal) < 0)
+      if (namespaces_enter (&home->namespaces, &fatal) < 0)
         abort ();
     }
   prepared_free (&prepared, spec);
@@ -205,26 +143,25 @@ container_free (struct container *container)
   close_and_forget (&container->memory_events);
   close_and_forget (&container->pts);
   close_and_forget (&container->main_pidfd);
-  if (container->upper_on_tmpfs)
-    remove_tmpfs_layer (container->id);
+  layer_drop (container->id, container->upper_on_tmpfs);
   arena_free (&container->arena);
   free (container);
 }
 
 struct container *
 container_create (const struct container_spec *spec, struct arena *arena, struct disks *disks,
-                  const struct namespaces *own, struct error *err)
+                  const struct home *home, struct error *err)
 {
   struct container *container = calloc (1, sizeof *container);
   if (!container)
     return error_set (err, ENOMEM, "no memory for a container"), NULL;
   container->cgroup = container->memory_events = container->pts = container->main_pidfd = -1;
-  container->namespaces = (struct namespaces){ -1, -1, -1, -1 };
+  container->namespaces = (struct namespaces){ -1, -1, -1 };
   snprintf (container->id, sizeof container->id, "%s", spec->id);
   container->privileged = spec->privileged;
   container->root_readonly = spec->root_readonly;
   container->cgroup = cgroup_create (spec->id, &spec->limits, err);
-  if (container->cgroup < 0 || build (container, spec, disks, own, err) < 0)
+  if (container->cgroup < 0 || build (container, spec, disks, home, err) < 0)
     {
       struct error ignored;
       if (container->cgroup >= 0)

@@ -27,6 +27,6 @@ struct container
 /* Everything but what needs its pid namespace: /proc and the cgroup mount come with the main process. Takes over
    `arena`, from which `spec` is. Nothing is left after a failure. */
 struct container *container_create (const struct container_spec *spec, struct arena *arena, struct disks *disks,
-                                    const struct namespaces *own, struct error *err);
+                                    const struct home *home, struct error *err);
 /* All its processes must be gone. */
 int container_delete (struct container *container, struct error *err);

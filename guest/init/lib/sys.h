@@ -102,10 +102,24 @@ sys_pivot_root (const char *new_root, const char *put_old)
   return (int) syscall (SYS_pivot_root, new_root, put_old);
 }
 
-static inline pid_t
+/* Not through the C library: with CLONE_VM the child goes on with the parent's stack, and a return from a function would
+   leave that in ruins. The child must not return from the function that called this either. Returns -errno. */
+static inline __attribute__ ((always_inline)) long
 sys_clone3 (struct sys_clone_args *args)
 {
-  return (pid_t) syscall (SYS_clone3, args, sizeof *args);
+#if defined __x86_64__
+  long result = SYS_clone3;
+  __asm__ volatile ("syscall" : "+a"(result) : "D"(args), "S"(sizeof *args) : "rcx", "r11", "memory");
+  return result;
+#elif defined __aarch64__
+  register long result __asm__ ("x0") = (long) args;
+  register long size __asm__ ("x1") = sizeof *args;
+  register long number __asm__ ("x8") = SYS_clone3;
+  __asm__ volatile ("svc 0" : "+r"(result) : "r"(size), "r"(number) : "memory");
+  return result;
+#else
+#error "clone3 is not written for this architecture"
+#endif
 }
 
 static inline int

@@ -29,7 +29,7 @@ static const struct
   { "sys/fs/cgroup", "cgroup2", QUIET, "favordynmods" },
 };
 
-static const char *const directories[] = { "run", "run/disk", "run/upper", "run/root" };
+static const char *const directories[] = { "run", "run/disk", "run/upper", "run/files", "run/root" };
 
 int
 boot_mounts (struct error *err)
@@ -65,7 +65,7 @@ raise_limits (struct error *err)
     return error_errno (err, "raise limits");
   /* A child is init's copy until it executes its program: nobody in its container may look into it. */
   prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);
-  return file_write (AT_FDCWD, "/proc/self/oom_score_adj", "-1000", err);
+  return 0;
 }
 
 static int
@@ -89,7 +89,7 @@ boot_guest (struct guest *guest, struct error *err)
   guest->self = open ("/proc/self/exe", O_PATH | O_CLOEXEC);
   if (guest->epoll < 0 || guest->self < 0)
     return error_errno (err, "open /proc/self/exe");
-  if (raise_limits (err) < 0 || namespaces_open (&guest->own, err) < 0 || cgroup_boot (err) < 0
+  if (raise_limits (err) < 0 || home_open (&guest->home, err) < 0 || cgroup_boot (err) < 0
       || watch_signals (guest, err) < 0)
     return -1;
   struct error ignored; /* a kernel without network */

@@ -1,6 +1,6 @@
 /* WARM: one container is made, run and undone, so that the first real one finds the kernel's caches filled and, under
    emulation, the code translated. */
-#include "container/cgroup.h"
+#include "container/layer.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "ops.h"
@@ -13,7 +13,7 @@
 #include <sys/mount.h>
 #include <time.h>
 
-#define WARM_ID "-warm"
+#define WARM_ID "~warm"
 #define WARM_DISK "warm"
 #define SCRATCH_DISK "scratch"
 #define WARM_DEADLINE_NS 20000000000ull
@@ -46,7 +46,7 @@ make_container (struct guest *guest, const char *scratch, struct error *err)
   spec.masked_paths = list_of (masked, sizeof masked / sizeof masked[0]);
   spec.readonly_paths = list_of (readonly, sizeof readonly / sizeof readonly[0]);
   spec.limits.pids_max = 100;
-  return container_create (&spec, &arena, &guest->disks, &guest->own, err);
+  return container_create (&spec, &arena, &guest->disks, &guest->home, err);
 }
 
 static bool
@@ -61,7 +61,7 @@ start (struct guest *guest, struct container *container, uint32_t id, const char
 {
   const char *args[] = { "warm", arg, NULL, NULL }, *env[] = { "PATH=/usr/bin:/bin:/", NULL, NULL };
   struct start_spec spec = { .container_id = WARM_ID, .main = id == 1, .tty = tty, .stdin_open = true, .cwd = "/", .user = "" };
-  struct spawn_context context = { .own = &guest->own, .self = guest->self };
+  struct spawn_context context = { .home = &guest->home, .self = guest->self };
   spec.args = list_of (args, 2);
   spec.env = list_of (env, 1);
   spec.cap_bounding = spec.cap_effective = CAPABILITIES;
@@ -127,7 +127,11 @@ undo (struct guest *guest, struct container *container, struct error *err)
     }
   while (guest->processes.count)
     processes_remove (&guest->processes, guest->processes.process[0]);
-  tree_remove ("/run/disk/" SCRATCH_DISK "/c/" WARM_ID);
+  if (disk_known (&guest->disks, SCRATCH_DISK))
+    {
+      tree_remove ("/run/disk/" SCRATCH_DISK "/c/" WARM_ID);
+      layer_prepare ("/run/disk/" SCRATCH_DISK);
+    }
   return disk_unmount (&guest->disks, WARM_DISK, err);
 }
 

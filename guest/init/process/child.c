@@ -23,6 +23,8 @@ set_oom_score (uint32_t value, struct error *err)
 {
   char text[16];
   int32_t score = (int32_t) value;
+  if (score == 0) /* as init's own, which the kernel never kills */
+    return 0;
   if (score < -1000 || score > 1000)
     return error_set (err, EINVAL, "oom_score_adj %d is not between -1000 and 1000", score);
   snprintf (text, sizeof text, "%d", score);

@@ -4,7 +4,7 @@
 
 struct spawn_context
 {
-  const struct namespaces *own;
+  const struct home *home;
   int self; /* descriptor of init's own program */
 };
 
