@@ -111,7 +111,7 @@ mount_flags (uint64_t flags, unsigned *attributes, struct error *err)
       }
   if (rest)
     return error_set (err, EINVAL, "mount flags 0x%llx are not supported", (unsigned long long) rest);
-  if ((*attributes & MOUNT_ATTR__ATIME) == MOUNT_ATTR__ATIME)
+  if ((*attributes & MOUNT_ATTR_NOATIME) && (*attributes & MOUNT_ATTR_STRICTATIME))
     return error_set (err, EINVAL, "noatime and strictatime exclude each other");
   return 0;
 }

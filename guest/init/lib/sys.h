@@ -2,6 +2,7 @@
 #pragma once
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@
 #define MOUNT_ATTR__ATIME 0x70
 #define MOUNT_ATTR_NOATIME 0x10
 #define MOUNT_ATTR_STRICTATIME 0x20
+#endif
+#ifndef MOUNT_ATTR_NODIRATIME
 #define MOUNT_ATTR_NODIRATIME 0x80
 #endif
 #ifndef AT_RECURSIVE
