@@ -5,44 +5,61 @@
 import type { Nic } from '../../engine/ports/sandbox.ts'
 import { invalid, messageOf } from '../../lib/errors.ts'
 import { tapGid } from '../../lib/host-ids.ts'
-import { ipBatch, ipList } from './commands.ts'
-import { cardNamePattern, type NetworkNames, newCardName } from './names.ts'
+import { ipBatch, ipList, namespaceExists } from './commands.ts'
+import { cardNamePattern, newCardName } from './names.ts'
+import type { TenantNetwork } from './tenant-network.ts'
 
-export async function createCard(network: string, names: NetworkNames, mtu: number): Promise<Nic> {
-  const tap = newCardName()
-  await ipBatch(
-    [`tuntap add mode tap name ${tap} group ${tapGid}`, `link set ${tap} mtu ${mtu} master br0 up`],
-    names.namespace,
-  )
-  return { network, netns: names.netns, tap }
-}
+export class Cards {
+  /** Made by this daemon, and maybe waiting for the process that will open them. */
+  readonly #own = new Set<string>()
 
-/** A card that is gone is no error. */
-export async function deleteCard(tap: string, names: NetworkNames): Promise<void> {
-  if (!cardNamePattern.test(tap)) throw invalid('bad_card', `${tap} is not the name of a card`)
-  try {
-    await ipBatch([`link del ${tap}`], names.namespace)
-  } catch (error) {
-    if (!/Cannot find device|Cannot open network namespace/.test(messageOf(error))) throw error
+  async create(network: TenantNetwork): Promise<Nic> {
+    const tap = newCardName()
+    this.#own.add(tap)
+    try {
+      await ipBatch(
+        [
+          `tuntap add mode tap name ${tap} group ${tapGid}`,
+          `link set ${tap} mtu ${network.mtu} master br0 up`,
+        ],
+        network.names.namespace,
+      )
+    } catch (error) {
+      this.#own.delete(tap)
+      throw error
+    }
+    return { network: network.record.id, netns: network.names.netns, tap }
+  }
+
+  /** A card that is gone is no error, nor is one whose network is. */
+  async delete(tap: string, network: TenantNetwork | undefined): Promise<void> {
+    if (!cardNamePattern.test(tap)) throw invalid('bad_card', `${tap} is not the name of a card`)
+    try {
+      if (network) await ipBatch([`link del ${tap}`], network.names.namespace)
+    } catch (error) {
+      if (!/Cannot find device|Cannot open network namespace/.test(messageOf(error))) throw error
+    }
+    this.#own.delete(tap)
+  }
+
+  /** Deletes every card of an earlier daemon that `keep` does not name and that no process has open; tells which. */
+  async sweep({ names }: TenantNetwork, keep: (tap: string | null) => boolean): Promise<string[]> {
+    if (!(await namespaceExists(names.netns))) return []
+    const links = (await ipList(['link', 'show'], names.namespace)) as readonly Link[]
+    const abandoned = links
+      // A tap has a carrier while a process has it open.
+      .filter((link) => Array.isArray(link.flags) && !link.flags.includes('LOWER_UP'))
+      .map((link) => String(link.ifname))
+      .filter((name) => cardNamePattern.test(name) && !keep(name) && !this.#own.has(name))
+    await ipBatch(
+      abandoned.map((tap) => `link del ${tap}`),
+      names.namespace,
+    )
+    return abandoned
   }
 }
 
 interface Link {
   readonly ifname?: unknown
   readonly flags?: unknown
-}
-
-/** Deletes every card that `keep` does not name and that no process holds open; tells which. */
-export async function sweepCards(names: NetworkNames, keep: (tap: string) => boolean): Promise<string[]> {
-  const links = (await ipList(['link', 'show'], names.namespace)) as readonly Link[]
-  const abandoned = links
-    // A tap has a carrier while a process has it open.
-    .filter((link) => Array.isArray(link.flags) && !link.flags.includes('LOWER_UP'))
-    .map((link) => String(link.ifname))
-    .filter((name) => cardNamePattern.test(name) && !keep(name))
-  await ipBatch(
-    abandoned.map((tap) => `link del ${tap}`),
-    names.namespace,
-  )
-  return abandoned
 }

@@ -6,6 +6,7 @@
  * Every step may be repeated, and a daemon killed between two of them leaves what the next one completes.
  */
 import { readdir, rm, writeFile } from 'node:fs/promises'
+import type { Log } from '../../lib/log.ts'
 import { formatAddress, macOf, parseAddress, parseSubnet } from '../ipv4.ts'
 import type { NetworkRecord } from '../ports/records.ts'
 import { ipBatch, ipList, namespaceExists, sysctls } from './commands.ts'
@@ -116,11 +117,17 @@ export async function removeLinks(names: NetworkNames): Promise<void> {
   else await rm(names.netns, { force: true })
 }
 
-/** Namespaces on the host whose names begin with the prefix. */
-export async function namespacesOf(prefix: string): Promise<string[]> {
-  const names = await readdir(namespaceDirectory).catch((error: NodeJS.ErrnoException) => {
+/** Namespaces with our prefix that no record names are not ours to remove: they may be another daemon's. */
+export async function warnOfStrays(prefix: string, ours: readonly NetworkNames[], log: Log): Promise<void> {
+  const found = await readdir(namespaceDirectory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error
   })
-  return names.filter((name) => name.startsWith(`${prefix}-`))
+  const known = new Set(ours.map((names) => names.namespace))
+  const strays = found.filter((name) => name.startsWith(`${prefix}-`) && !known.has(name))
+  if (strays.length === 0) return
+  log.warn(
+    { namespaces: strays },
+    'namespaces with our prefix are in no record: another daemon needs a --network-prefix of its own; else remove them with `ip netns del`',
+  )
 }

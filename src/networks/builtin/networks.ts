@@ -31,7 +31,10 @@ export interface BuiltinNetworksOptions {
 export interface BuiltinNetworks extends NetworkProvider, NicSource {
   /** The default network of a project, made if it has none. */
   ensureDefaultNetwork(project: string): Promise<NetworkView>
-  /** At the daemon's start: deletes every card that no process has open, no port is plugged into and `keep` does not name. */
+  /**
+   * Deletes every card of an earlier daemon that no process has open, no port is plugged into and `keep` does not name.
+   * `restore` does it too.
+   */
   sweepNics(keep: ReadonlySet<string>): Promise<void>
   /** Leaves all in place for sandboxes that run on; with `remove`, removes all that was ever made, records too. */
   close(options?: { remove?: boolean }): Promise<void>

@@ -4,23 +4,22 @@
  */
 import type { NetworkView, Port, PortRequest } from '../../engine/ports/network.ts'
 import type { Nic } from '../../engine/ports/sandbox.ts'
-import { conflict, invalid, notFound } from '../../lib/errors.ts'
+import { conflict, invalid, messageOf, notFound } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/queue.ts'
 import { Rollback } from '../../lib/rollback.ts'
 import type { NetworkRecord, NetworkRecords, PortRecord } from '../ports/records.ts'
 import { hostResolvConfFiles, ResolvConfSource } from '../resolv-conf.ts'
-import { createCard, deleteCard, sweepCards } from './cards.ts'
+import { Cards } from './cards.ts'
 import { nft } from './commands.ts'
 import { ensureForwarding, isHostAddress } from './host.ts'
 import type { HostPorts } from './host-ports.ts'
 import { hostTable, publishElements, unpublishElements } from './host-rules.ts'
-import { namespacesOf, removeLinks } from './links.ts'
+import { removeLinks, warnOfStrays } from './links.ts'
 import { cardNamePattern, hostTableOf } from './names.ts'
-import { plugElements, unplugElements } from './namespace-rules.ts'
 import type { BuiltinNetworks, BuiltinNetworksOptions } from './networks.ts'
 import { planNetwork } from './plan-network.ts'
-import { checkedPublish, portNotTaken } from './port-request.ts'
+import { reservePort } from './reserve-port.ts'
 import { RuleWriter } from './rule-writer.ts'
 import { TenantNetwork } from './tenant-network.ts'
 
@@ -47,8 +46,7 @@ export class Networks implements BuiltinNetworks {
   readonly #networkOf = new Map<string, TenantNetwork>()
   readonly #deleting = new Map<string, Promise<void>>()
   readonly #making = new SerialQueue()
-  /** Cards of this daemon: they may be waiting for the process that will open them. */
-  readonly #cards = new Set<string>()
+  readonly #cards = new Cards()
 
   constructor(settings: Settings, mtu: number, hostPorts: HostPorts) {
     this.#settings = settings
@@ -74,7 +72,11 @@ export class Networks implements BuiltinNetworks {
     const { networks, ports } = await this.#records.load()
     for (const record of networks) this.#addNetwork(record)
     for (const port of ports) this.#adopt(port)
-    await this.#warnOfStrays()
+    await warnOfStrays(
+      this.#settings.namePrefix,
+      [...this.#networks.values()].map((network) => network.names),
+      this.#log,
+    )
     await this.#converge()
     for (const project of this.#settings.projects) await this.ensureDefaultNetwork(project)
   }
@@ -99,32 +101,13 @@ export class Networks implements BuiltinNetworks {
     if (network?.record.project !== request.project) {
       throw notFound('network_not_found', `network ${request.network} not found`)
     }
-    const publish = checkedPublish(request)
     if (this.#networkOf.has(request.id)) {
       throw conflict('port_exists', `port ${request.id} exists already; delete it first`)
     }
     await using undo = new Rollback()
     this.#networkOf.set(request.id, network)
     undo.add(() => this.#networkOf.delete(request.id))
-    const reservation = network.reserveAddress(request)
-    undo.add(() => network.releaseAddress(reservation))
-    const published = []
-    for (const wanted of publish) {
-      const taken = await this.#hostPorts.take(wanted)
-      if (typeof taken === 'string') throw portNotTaken(request.id, wanted, taken)
-      undo.add(() => this.#hostPorts.release(taken))
-      const { protocol, hostAddress, hostPort } = taken
-      const transitPort = network.reserveTransitPort(taken)
-      undo.add(() => network.releaseTransitPort({ protocol, transitPort }))
-      published.push({ protocol, hostAddress, hostPort, containerPort: wanted.containerPort, transitPort })
-    }
-    const port: PortRecord = {
-      id: request.id,
-      network: request.network,
-      ...reservation,
-      tap: null,
-      published,
-    }
+    const port = await reservePort(request, network, this.#hostPorts, undo)
     await this.#records.addPort(port, network.lastAddress)
     network.ports.set(port.id, port)
     undo.commit()
@@ -135,7 +118,7 @@ export class Networks implements BuiltinNetworks {
     const network = this.#networkOf.get(id)
     const port = network?.ports.get(id)
     if (!network || !port) throw notFound('port_not_found', `port ${id} does not exist`)
-    if (port.tap === nic.tap) return
+    if (port.tap === nic.tap) return this.#settled(network)
     if (port.tap !== null) throw conflict('port_plugged', `port ${id} is plugged into another card`)
     if (nic.network !== port.network || !cardNamePattern.test(nic.tap)) {
       throw invalid('bad_card', `card ${nic.tap} of network ${nic.network} does not fit port ${id}`)
@@ -147,7 +130,7 @@ export class Networks implements BuiltinNetworks {
     undo.add(() => this.#unplug(network, id))
     const done = await Promise.allSettled([
       this.#records.setTap(id, nic.tap),
-      network.rules.change(plugElements(plugged)),
+      network.admit(plugged),
       this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, plugged)),
     ])
     const failed = done.find((result) => result.status === 'rejected')
@@ -171,8 +154,8 @@ export class Networks implements BuiltinNetworks {
     await this.#converge()
     await this.#records.removePorts(forgotten.map((port) => port.id))
     for (const port of forgotten) this.#release(port)
-    if (forgotten.length > 0)
-      this.#log.info({ ports: forgotten.length }, 'ports without a container are gone')
+    await this.sweepNics(new Set())
+    this.#log.info({ forgotten: forgotten.length }, 'ports are as the containers need them')
   }
 
   resolvConf(): Promise<string> {
@@ -182,36 +165,25 @@ export class Networks implements BuiltinNetworks {
   async create(networkId: string): Promise<Nic> {
     const network = this.#networks.get(networkId)
     if (!network) throw notFound('network_not_found', `network ${networkId} not found`)
-    const nic = await createCard(networkId, network.names, network.mtu)
-    this.#cards.add(nic.tap)
-    return nic
+    return this.#cards.create(network)
   }
 
-  async delete(nic: Nic): Promise<void> {
-    const network = this.#networks.get(nic.network)
-    // A network that is gone took its cards with it.
-    if (network) await deleteCard(nic.tap, network.names)
-    this.#cards.delete(nic.tap)
+  delete(nic: Nic): Promise<void> {
+    return this.#cards.delete(nic.tap, this.#networks.get(nic.network))
   }
 
   async sweepNics(keep: ReadonlySet<string>): Promise<void> {
     for (const network of this.#networks.values()) {
       const plugged = new Set(network.ports.values().map((port) => port.tap))
-      const swept = await sweepCards(
-        network.names,
-        (tap) => keep.has(tap) || plugged.has(tap) || this.#cards.has(tap),
-      )
-      if (swept.length > 0)
-        this.#log.info({ network: network.names.namespace, cards: swept }, 'cards nobody held are gone')
+      const cards = await this.#cards.sweep(network, (tap) => plugged.has(tap) || keep.has(String(tap)))
+      if (cards.length === 0) continue
+      this.#log.info({ namespace: network.names.namespace, cards }, 'cards that nobody held are gone')
     }
   }
 
   async close(options: { remove?: boolean } = {}): Promise<void> {
     await this.#making.idle()
-    await Promise.all([
-      this.#hostRules.idle(),
-      ...this.#networks.values().map((network) => network.rules.idle()),
-    ])
+    for (const network of this.#networks.values()) await this.#settled(network)
     if (!options.remove) return
     for (const network of [...this.#networks.values()]) {
       await removeLinks(network.names)
@@ -219,6 +191,11 @@ export class Networks implements BuiltinNetworks {
       this.#networks.delete(network.record.id)
     }
     await nft(`add table inet ${this.#hostTable}\ndelete table inet ${this.#hostTable}\n`)
+  }
+
+  /** Nothing of the network is on its way into the kernel. */
+  async #settled(network: TenantNetwork): Promise<void> {
+    await Promise.all([network.rules.idle(), this.#hostRules.idle()])
   }
 
   #find(project: string, name: string): TenantNetwork | undefined {
@@ -273,17 +250,18 @@ export class Networks implements BuiltinNetworks {
     await this.#hostRules.rewrite()
     const networks = [...this.#networks.values()]
     for (let from = 0; from < networks.length; from += buildsAtOnce) {
-      await Promise.all(networks.slice(from, from + buildsAtOnce).map((network) => network.build()))
+      await Promise.all(networks.slice(from, from + buildsAtOnce).map((network) => this.#rebuild(network)))
     }
   }
 
-  async #warnOfStrays(): Promise<void> {
-    const known = new Set(this.#networks.values().map((network) => network.names.namespace))
-    const strays = (await namespacesOf(this.#settings.namePrefix)).filter((name) => !known.has(name))
-    if (strays.length > 0) {
-      this.#log.warn(
-        { namespaces: strays },
-        'namespaces with our prefix are in no record: another daemon needs a --network-prefix of its own; else remove them with `ip netns del`',
+  /** One tenant's broken network must not keep the others' containers down. */
+  async #rebuild(network: TenantNetwork): Promise<void> {
+    try {
+      await network.build()
+    } catch (error) {
+      this.#log.error(
+        { network: network.record.id, namespace: network.names.namespace, reason: messageOf(error) },
+        'a network cannot be put right: containers in it do not start',
       )
     }
   }
@@ -302,7 +280,7 @@ export class Networks implements BuiltinNetworks {
     if (!port || port.tap === null) return
     network.ports.set(id, { ...port, tap: null })
     await Promise.all([
-      network.rules.change(unplugElements(port)),
+      network.shutOut(port),
       this.#hostRules.change(unpublishElements(this.#hostTable, network.transit.inside, port)),
     ])
   }

@@ -5,12 +5,12 @@ import type { Log } from '../../lib/log.ts'
 import { formatAddress, macOf, parseAddress, parseSubnet, type Subnet } from '../ipv4.ts'
 import type { NetworkRecord, PortRecord, PublishedRecord } from '../ports/records.ts'
 import { chooseTransitPort, isUsable, nextAddress } from './allocate.ts'
-import { nft } from './commands.ts'
+import { namespaceExists, nft } from './commands.ts'
 import type { HostPort } from './host-ports.ts'
 import type { HostNetwork } from './host-rules.ts'
 import { buildLinks, type Transit, transitOf } from './links.ts'
 import { type NetworkNames, namesOf } from './names.ts'
-import { namespaceTables } from './namespace-rules.ts'
+import { namespaceTables, plugElements, unplugElements } from './namespace-rules.ts'
 import { RuleWriter } from './rule-writer.ts'
 
 /** Addresses and ports of a port that is being made: taken, but not yet in a record. */
@@ -87,6 +87,20 @@ export class TenantNetwork {
   /** Brings namespace, links and rules to what they should be. */
   build(): Promise<void> {
     return buildLinks(this.record, this.names, this.#mtu, () => this.rules.rewrite())
+  }
+
+  /** Lets the port's packets through its card. */
+  admit(port: PortRecord): Promise<void> {
+    return this.rules.change(plugElements(port))
+  }
+
+  /** And no longer. A namespace that is gone has no rules to take away. */
+  async shutOut(port: PortRecord): Promise<void> {
+    try {
+      await this.rules.change(unplugElements(port))
+    } catch (error) {
+      if (await namespaceExists(this.names.netns)) throw error
+    }
   }
 
   /** A port of an earlier daemon. */

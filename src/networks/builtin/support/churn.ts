@@ -1,0 +1,36 @@
+/** A daemon that makes, plugs and deletes ports without end, to be killed at any moment. Arguments: store, prefix. */
+import { silentLog } from '../../../lib/log.ts'
+import { openDatabase } from '../../../store/database.ts'
+import { createNetworkRecords } from '../../../store/networks.ts'
+import { createBuiltinNetworks } from '../networks.ts'
+import { labRanges } from './lab.ts'
+
+const [, , path, prefix] = process.argv as [string, string, string, string]
+const records = createNetworkRecords(await openDatabase(path))
+process.stdout.write('opened\n')
+const networks = await createBuiltinNetworks({
+  records,
+  stateDir: '/nowhere',
+  log: silentLog,
+  namePrefix: prefix,
+  ...labRanges,
+})
+const { id: network } = networks.defaultNetwork('default')
+
+async function churn(worker: number): Promise<never> {
+  for (let n = 0; ; n++) {
+    const publish = [{ protocol: 'tcp' as const, containerPort: 80, hostAddress: '', hostPort: 0 }]
+    const id = `${worker}-${n}-${process.pid}`
+    const [nic, port] = await Promise.all([
+      networks.create(network),
+      networks.createPort({ id, project: 'default', network, publish }),
+    ])
+    await networks.plug(port, nic)
+    process.stdout.write('plugged\n')
+    // Every third stays.
+    if (n % 3 === 0) continue
+    await networks.deletePort(id)
+    await networks.delete(nic)
+  }
+}
+await Promise.all([0, 1, 2].map(churn))
