@@ -38,6 +38,7 @@ struct guest
   bool connected; /* a host has said HELLO and has not gone */
   bool warming;   /* WARM is at work and turns the loop itself: no frames are served */
   size_t next_sender; /* whose turn it is to send */
+  uint8_t answer[HB_FRAME_TO_HOST_BYTES_MAX]; /* an answer is made here and copied into the port's outbox */
 };
 
 struct container *guest_container (const struct guest *guest, const char *id, struct error *err);
@@ -48,7 +49,7 @@ int guest_watch (struct guest *guest, int fd, uint32_t events, enum watch_kind k
 /* serve.c: one HELLO, REQUEST, DATA or WINDOW. */
 void serve_frame (struct guest *guest, const struct frame *frame);
 /* An empty answer to be filled; there is one at a time. */
-struct writer answer_writer (void);
+struct writer answer_writer (struct guest *guest);
 /* Queues an answer. `fields`: what is behind the status, or NULL. After a failure: `err`. */
 void serve_answer (struct guest *guest, uint32_t request_id, const struct writer *fields);
 void serve_failure (struct guest *guest, uint32_t request_id, uint16_t op, const struct error *err);

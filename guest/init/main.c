@@ -6,10 +6,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <unistd.h>
-
-static struct guest guest;
 
 /* Descriptors 0 to 2 exist, whatever console the kernel found. */
 static void
@@ -30,6 +29,16 @@ give_up (const struct error *err)
   _exit (1);
 }
 
+/* In memory that a child does not get a copy of: copying, and writing again afterwards, would cost a page fault each. */
+static struct guest *
+guest_allocate (struct error *err)
+{
+  struct guest *guest = mmap (NULL, sizeof *guest, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (guest == MAP_FAILED || madvise (guest, sizeof *guest, MADV_DONTFORK) < 0)
+    return error_errno (err, "allocate the state"), NULL;
+  return guest;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -44,7 +53,8 @@ main (int argc, char **argv)
   if (boot_mounts (&err) < 0)
     give_up (&err);
   standard_descriptors ();
-  if (boot_guest (&guest, &err) < 0)
+  struct guest *guest = guest_allocate (&err);
+  if (!guest || boot_guest (guest, &err) < 0)
     give_up (&err);
-  loop_run (&guest);
+  loop_run (guest);
 }

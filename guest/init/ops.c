@@ -97,7 +97,7 @@ serve_started (struct guest *guest)
   close_and_forget (&pending->report);
   if (got == 0)
     {
-      struct writer fields = answer_writer ();
+      struct writer fields = answer_writer (guest);
       put_u32 (&fields, HB_TAG_PID, (uint32_t) process->pid);
       process->starting = false;
       if (process->main && process->container)

@@ -4,9 +4,6 @@
 #include "wire/bytes.h"
 #include <errno.h>
 
-/* An answer is made here and copied into the port's outbox. */
-static uint8_t payload[HB_FRAME_TO_HOST_BYTES_MAX];
-
 struct container *
 guest_container (const struct guest *guest, const char *id, struct error *err)
 {
@@ -17,27 +14,27 @@ guest_container (const struct guest *guest, const char *id, struct error *err)
 }
 
 struct writer
-answer_writer (void)
+answer_writer (struct guest *guest)
 {
-  return (struct writer){ .data = payload, .length = 4, .capacity = sizeof payload };
+  return (struct writer){ .data = guest->answer, .length = 4, .capacity = sizeof guest->answer };
 }
 
 void
 serve_answer (struct guest *guest, uint32_t request_id, const struct writer *fields)
 {
-  store_u32 (payload, 0);
-  port_put (&guest->port, HB_TYPE_RESPONSE, request_id, payload, fields ? fields->length : 4);
+  store_u32 (guest->answer, 0);
+  port_put (&guest->port, HB_TYPE_RESPONSE, request_id, guest->answer, fields ? fields->length : 4);
 }
 
 void
 serve_failure (struct guest *guest, uint32_t request_id, uint16_t op, const struct error *err)
 {
-  struct writer fields = answer_writer ();
+  struct writer fields = answer_writer (guest);
   put_text (&fields, HB_TAG_MESSAGE, err->message);
   if (op == HB_OP_START_PROCESS)
     put_text (&fields, HB_TAG_STAGE, stage_name (err->stage));
-  store_u32 (payload, (uint32_t) err->status);
-  port_put (&guest->port, HB_TYPE_RESPONSE, request_id, payload, fields.length);
+  store_u32 (guest->answer, (uint32_t) err->status);
+  port_put (&guest->port, HB_TYPE_RESPONSE, request_id, guest->answer, fields.length);
 }
 
 static void
@@ -68,7 +65,8 @@ serve_hello (struct guest *guest, const struct frame *frame)
     return;
   port_reset (&guest->port);
   guest->connected = true;
-  struct writer fields = { .data = payload, .length = HB_NONCE_BYTES + 8, .capacity = sizeof payload };
+  uint8_t *payload = guest->answer;
+  struct writer fields = { .data = payload, .length = HB_NONCE_BYTES + 8, .capacity = sizeof guest->answer };
   memcpy (payload, frame->payload, HB_NONCE_BYTES);
   store_u32 (payload + HB_NONCE_BYTES, HB_PROTOCOL_VERSION);
   store_u32 (payload + HB_NONCE_BYTES + 4, guest->configured ? HB_STATE_CONFIGURED : 0);
@@ -113,7 +111,7 @@ serve_request (struct guest *guest, const struct frame *frame)
     serve_failure (guest, frame->id, request.op, &err);
   else
     {
-      struct writer fields = answer_writer ();
+      struct writer fields = answer_writer (guest);
       int result = ops_serve (guest, frame->id, &request, &fields, &err);
       if (result < 0)
         serve_failure (guest, frame->id, request.op, &err);

@@ -1,4 +1,5 @@
 #include "container/cgroup.h"
+#include "container/devicefilter.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include <dirent.h>
@@ -11,6 +12,8 @@
 
 /* Of cgroups in cgroups: more cannot be made by accident. */
 #define DEPTH_MAX 32
+#define COMMON CGROUP_ROOT "/hb"
+#define PRIVILEGED CGROUP_ROOT "/hb-privileged"
 #define PERIOD_DEFAULT_US 100000u
 
 static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
@@ -19,18 +22,20 @@ int
 cgroup_boot (struct error *err)
 {
   if (directory_make (AT_FDCWD, CGROUP_ROOT "/init", 0755, err) < 0
-      || directory_make (AT_FDCWD, CGROUP_ROOT "/hb", 0755, err) < 0
+      || directory_make (AT_FDCWD, COMMON, 0755, err) < 0 || directory_make (AT_FDCWD, PRIVILEGED, 0755, err) < 0
       || file_write (AT_FDCWD, CGROUP_ROOT "/init/cgroup.procs", "0", err) < 0)
     return -1;
   struct error ignored; /* a kernel without one of them refuses the limits that need it */
   for (size_t i = 0; i < sizeof controllers / sizeof controllers[0]; i++)
     {
       file_write (AT_FDCWD, CGROUP_ROOT "/cgroup.subtree_control", controllers[i], &ignored);
-      file_write (AT_FDCWD, CGROUP_ROOT "/hb/cgroup.subtree_control", controllers[i], &ignored);
+      file_write (AT_FDCWD, COMMON "/cgroup.subtree_control", controllers[i], &ignored);
+      file_write (AT_FDCWD, PRIVILEGED "/cgroup.subtree_control", controllers[i], &ignored);
     }
   /* The control channel answers however busy the containers are. */
   file_write (AT_FDCWD, CGROUP_ROOT "/init/cpu.weight", "10000", &ignored);
-  return 0;
+  cleanup_close int common = open (COMMON, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return common < 0 ? error_errno (err, "open " COMMON) : devicefilter_attach (common, err);
 }
 
 /* Writes `value`, or `unlimited` for 0; a fresh cgroup already has the latter. */
@@ -70,10 +75,10 @@ cgroup_limit (int cgroup, const struct limits_spec *limits, struct error *err)
 }
 
 int
-cgroup_create (const char *id, const struct limits_spec *limits, struct error *err)
+cgroup_create (const char *id, bool privileged, const struct limits_spec *limits, struct error *err)
 {
   char path[128];
-  snprintf (path, sizeof path, CGROUP_ROOT "/hb/%s", id);
+  snprintf (path, sizeof path, "%s/%s", privileged ? PRIVILEGED : COMMON, id);
   if (mkdir (path, 0755) < 0)
     return error_errno (err, "mkdir %s", path);
   cleanup_close int cgroup = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -156,10 +161,10 @@ remove_children (int at, const char *name, int depth)
 }
 
 int
-cgroup_remove (const char *id, struct error *err)
+cgroup_remove (const char *id, bool privileged, struct error *err)
 {
   char path[128];
-  snprintf (path, sizeof path, CGROUP_ROOT "/hb/%s", id);
+  snprintf (path, sizeof path, "%s/%s", privileged ? PRIVILEGED : COMMON, id);
   if (rmdir (path) == 0 || errno == ENOENT)
     return 0;
   remove_children (AT_FDCWD, path, 0);

@@ -160,12 +160,12 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
   snprintf (container->id, sizeof container->id, "%s", spec->id);
   container->privileged = spec->privileged;
   container->root_readonly = spec->root_readonly;
-  container->cgroup = cgroup_create (spec->id, &spec->limits, err);
+  container->cgroup = cgroup_create (spec->id, spec->privileged, &spec->limits, err);
   if (container->cgroup < 0 || build (container, spec, disks, home, err) < 0)
     {
       struct error ignored;
       if (container->cgroup >= 0)
-        cgroup_remove (spec->id, &ignored);
+        cgroup_remove (spec->id, spec->privileged, &ignored);
       container_free (container);
       return NULL;
     }
@@ -180,7 +180,7 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
 int
 container_delete (struct container *container, struct error *err)
 {
-  if (cgroup_remove (container->id, err) < 0)
+  if (cgroup_remove (container->id, container->privileged, err) < 0)
     return -1;
   container_free (container);
   return 0;
