@@ -1,0 +1,158 @@
+/** Which containers a list shows: Docker's filters, `all` and `limit`. */
+import type { Container } from '../../../engine/model.ts'
+import { kindOf } from '../../../lib/errors.ts'
+import type { Backends, Scope } from '../backends.ts'
+import { Filters, invalidFilter } from '../filters.ts'
+import { parseMoment } from '../time.ts'
+import { bridgeName } from './network.present.ts'
+import { dockerState, dockerStates, isUp } from './state.present.ts'
+
+const names = [
+  ...[
+    'ancestor',
+    'before',
+    'exited',
+    'expose',
+    'health',
+    'id',
+    'is-task',
+    'isolation',
+    'label',
+    'name',
+    'network',
+  ],
+  ...['publish', 'since', 'status', 'volume'],
+]
+const healthStates = ['none', 'starting', 'healthy', 'unhealthy']
+
+export interface ListQuery {
+  readonly all: boolean
+  readonly limit?: number | undefined
+  readonly filters: string
+  /** Old clients name these beside the filters. */
+  readonly before: string
+  readonly since: string
+}
+
+/** `containers`: newest first. Rejects with kind `not_found` when `before` or `since` names none. */
+export async function selectContainers(
+  containers: readonly Container[],
+  query: ListQuery,
+  backends: Backends,
+  scope: Scope,
+): Promise<Container[]> {
+  const filters = new Filters(query.filters, names)
+  const limit = query.limit && query.limit > 0 ? query.limit : Number.POSITIVE_INFINITY
+  const everyState =
+    query.all || limit !== Number.POSITIVE_INFINITY || filters.oneOf('status', dockerStates).length > 0
+  const matches = matcher(filters)
+  const images = await ancestors(filters, backends, scope)
+  const age = await ageRange(filters, query, backends, scope)
+  return containers
+    .filter((container) => everyState || isUp(container))
+    .filter(matches)
+    .filter((container) => !images || images.has(container.spec.imageId) || images.has(container.spec.image))
+    .filter(age)
+    .slice(0, limit)
+}
+
+function matcher(filters: Filters): (container: Container) => boolean {
+  const exited = filters.get('exited').map((code) => {
+    if (!/^-?\d{1,9}$/.test(code)) throw invalidFilter('exited', code)
+    return Number(code)
+  })
+  const publish = filters.get('publish').map((range) => parsePorts('publish', range))
+  const expose = filters.get('expose').map((range) => parsePorts('expose', range))
+  const health = filters.oneOf('health', healthStates)
+  const tasks = filters.boolean('is-task')
+  return (container) => {
+    const { spec, state, name, id } = container
+    const published = (container.port?.published ?? spec.publish).map(
+      (p) => `${p.containerPort}/${p.protocol}`,
+    )
+    return (
+      filters.allowsPattern('name', [`/${name}`, name]) &&
+      filters.allowsPattern('id', [id]) &&
+      filters.allowsLabels(spec.labels) &&
+      filters.allows('status', dockerState(state)) &&
+      (exited.length === 0 ||
+        (!isUp(container) && state.startedAt !== null && exited.includes(state.exitCode))) &&
+      (health.length === 0 || health.includes('none')) &&
+      tasks !== true &&
+      !filters.has('volume') &&
+      !filters.get('isolation').some((isolation) => isolation !== 'default') &&
+      inNetwork(container, filters) &&
+      (publish.length === 0 || published.some((port) => publish.some((within) => within(port)))) &&
+      (expose.length === 0 || spec.exposedPorts.some((port) => expose.some((within) => within(port))))
+    )
+  }
+}
+
+function inNetwork(container: Container, filters: Filters): boolean {
+  if (!filters.has('network')) return true
+  const own = container.spec.network === 'none' ? ['none'] : [bridgeName, container.port?.network]
+  return filters.get('network').some((network) => own.includes(network))
+}
+
+/** `80`, `80/udp`, `8000-8080/tcp`. */
+function parsePorts(name: string, text: string): (port: string) => boolean {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text)
+  if (!match) throw invalidFilter(name, text)
+  const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])]
+  return (port) => {
+    const [number, protocol = 'tcp'] = port.split('/')
+    return Number(number) >= first && Number(number) <= last && protocol === (match[3] ?? 'tcp')
+  }
+}
+
+/** Ids and names of the images asked for; null: not asked. One that does not exist has no containers. */
+async function ancestors(filters: Filters, { images }: Backends, scope: Scope): Promise<Set<string> | null> {
+  if (!filters.has('ancestor')) return null
+  const known = new Set<string>()
+  for (const name of filters.get('ancestor')) {
+    try {
+      known.add((await images.get(scope, name)).id)
+    } catch (error) {
+      const kind = kindOf(error)
+      if (kind !== 'not_found' && kind !== 'invalid') throw error
+      known.add(name)
+    }
+  }
+  return known
+}
+
+async function ageRange(
+  filters: Filters,
+  query: ListQuery,
+  { containers }: Backends,
+  scope: Scope,
+): Promise<(container: Container) => boolean> {
+  const [before, since] = await Promise.all(
+    (['before', 'since'] as const).map((name) => {
+      const ref = filters.get(name)[0] ?? query[name]
+      return ref ? containers.get(scope, ref) : null
+    }),
+  )
+  return ({ id, createdAt }) =>
+    (!before || (createdAt < before.createdAt && id !== before.id)) &&
+    (!since || (createdAt > since.createdAt && id !== since.id))
+}
+
+/** What `docker container prune` takes away of the stopped ones. */
+export function pruneMatcher(json: string, now: Date): (container: Container) => boolean {
+  const filters = new Filters(json, ['until', 'label', 'label!'])
+  const until = pruneUntil(filters, now)
+  return ({ createdAt, spec }) =>
+    (until === null || createdAt < until) &&
+    filters.allowsLabels(spec.labels) &&
+    filters.allowsWithoutLabels(spec.labels)
+}
+
+/** null when not asked for. */
+export function pruneUntil(filters: Filters, now: Date): Date | null {
+  const [text, more] = filters.get('until')
+  if (text === undefined) return null
+  const until = parseMoment(text, now)
+  if (until === null || more !== undefined) throw invalidFilter('until', filters.get('until'))
+  return until
+}

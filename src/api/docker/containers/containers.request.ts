@@ -1,0 +1,146 @@
+/** Docker's JSON for a new container → what the engine is asked for. What cannot be is refused, never left out. */
+import type { ContainerRequest } from '../../../engine/model.ts'
+import { invalid } from '../../../lib/errors.ts'
+import { clip, refuseIf } from '../query.ts'
+import type { CreateBody, HostConfig } from './containers.schema.ts'
+import { echoOf } from './frontend.ts'
+import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
+import { refuseHostConfig, splitOption } from './refusals.ts'
+import {
+  capabilityNames,
+  logConfig,
+  resources,
+  resourceWarnings,
+  restartPolicy,
+  ulimits,
+} from './resources.request.ts'
+
+/** A label that names the size of the microVM, for clients that know only Docker. */
+export const sizeLabel = 'hummingbird.size'
+
+/** Throws kind `invalid` or `not_implemented`, naming what was asked for and why it is refused. */
+export async function containerRequest(
+  input: { original: Readonly<Record<string, unknown>>; body: CreateBody },
+  name: string,
+  lookUp: () => Promise<DefaultNetwork>,
+): Promise<{ request: ContainerRequest; warnings: string[] }> {
+  const { original, body } = input
+  const host = body.HostConfig
+  refuseHostConfig(host)
+  const request: ContainerRequest = {
+    ...identity(body, name),
+    ...process(body),
+    ...isolation(host),
+    ...resources(host),
+    ...(await networking(body, lookUp)),
+    restartPolicy: restartPolicy(host),
+    logConfig: logConfig(host),
+    ulimits: ulimits(host),
+    autoRemove: host.AutoRemove,
+    init: host.Init ?? false,
+    tmpfs: tmpfs(host),
+    sysctls: host.Sysctls,
+    frontend: echoOf(original, body),
+  }
+  return { request, warnings: [...resourceWarnings(host), ...healthWarnings(body)] }
+}
+
+function identity(body: CreateBody, name: string) {
+  if (body.Image === '') throw invalid('no_image', 'no image specified: Image must name one')
+  const size = body.Labels[sizeLabel]
+  return {
+    ...(name === '' ? {} : { name: name.replace(/^\//, '') }),
+    image: body.Image,
+    labels: body.Labels,
+    ...(size ? { size } : {}),
+  }
+}
+
+function process(body: CreateBody) {
+  for (const entry of body.Env) {
+    refuseIf(entry === '' || entry.startsWith('='), `invalid environment variable: ${clip(entry)}`)
+  }
+  const { WorkingDir: workingDir, StopTimeout: stopTimeoutSeconds } = body
+  refuseIf(
+    workingDir !== '' && !workingDir.startsWith('/'),
+    `the working directory '${clip(workingDir)}' is invalid, it needs to be an absolute path`,
+  )
+  refuseIf(body.Hostname.length > 64, `invalid hostname ${clip(body.Hostname)}: longer than 64 characters`)
+  refuseIf(
+    body.Domainname.length > 64,
+    `invalid domain name ${clip(body.Domainname)}: longer than 64 characters`,
+  )
+  return {
+    ...(body.Cmd ? { cmd: body.Cmd } : {}),
+    ...(body.Entrypoint ? { entrypoint: emptied(body.Entrypoint) } : {}),
+    env: body.Env,
+    ...(workingDir === '' ? {} : { workingDir }),
+    ...(body.User === '' ? {} : { user: body.User }),
+    ...(body.Hostname === '' ? {} : { hostname: body.Hostname }),
+    ...(body.Domainname === '' ? {} : { domainname: body.Domainname }),
+    ...(body.StopSignal === '' ? {} : { stopSignal: body.StopSignal }),
+    ...(stopTimeoutSeconds === null ? {} : { stopTimeoutSeconds }),
+    tty: body.Tty,
+    openStdin: body.OpenStdin,
+    stdinOnce: body.StdinOnce,
+    attach: { stdin: body.AttachStdin, stdout: body.AttachStdout, stderr: body.AttachStderr },
+  }
+}
+
+/** `--entrypoint ""` arrives as one empty word and means none. */
+const emptied = (words: readonly string[]): readonly string[] =>
+  words.length === 1 && words[0] === '' ? [] : words
+
+function isolation(host: HostConfig) {
+  return {
+    privileged: host.Privileged,
+    readonlyRoot: host.ReadonlyRootfs,
+    capAdd: capabilityNames(host.CapAdd, 'CapAdd'),
+    capDrop: capabilityNames(host.CapDrop, 'CapDrop'),
+    groupAdd: host.GroupAdd,
+    noNewPrivileges: host.SecurityOpt.some((option) => {
+      const [name, value] = splitOption(option)
+      return name === 'no-new-privileges' && value !== 'false'
+    }),
+    ...(host.MaskedPaths ? { maskedPaths: host.MaskedPaths } : {}),
+    ...(host.ReadonlyPaths ? { readonlyPaths: host.ReadonlyPaths } : {}),
+  }
+}
+
+async function networking(body: CreateBody, lookUp: () => Promise<DefaultNetwork>) {
+  const host = body.HostConfig
+  return {
+    ...(await networkOf(body, lookUp)),
+    exposedPorts: exposedPorts(body),
+    publish: publishedPorts(host),
+    publishAll: host.PublishAllPorts,
+    dns: host.Dns,
+    dnsSearch: host.DnsSearch,
+    dnsOptions: host.DnsOptions,
+    extraHosts: await extraHosts(host.ExtraHosts, lookUp),
+  }
+}
+
+/** Of `--tmpfs path:options` and of `--mount type=tmpfs`. */
+function tmpfs(host: HostConfig): Record<string, string> {
+  const mounts = new Map(Object.entries(host.Tmpfs))
+  for (const { Type: type, Target: target, ReadOnly: readOnly, TmpfsOptions: given } of host.Mounts) {
+    if (type !== 'tmpfs') continue
+    const options = [
+      ...(readOnly ? ['ro'] : []),
+      ...(given?.SizeBytes ? [`size=${given.SizeBytes}`] : []),
+      ...(given?.Mode ? [`mode=${given.Mode.toString(8)}`] : []),
+    ]
+    mounts.set(target, options.join(','))
+  }
+  for (const path of mounts.keys()) {
+    refuseIf(!path.startsWith('/'), `invalid mount path: '${clip(path)}' mount path must be absolute`)
+  }
+  return Object.fromEntries(mounts)
+}
+
+function healthWarnings(body: CreateBody): string[] {
+  const test = body.Healthcheck?.Test
+  if (!test || test.length === 0 || test[0] === 'NONE') return []
+  return ['The health check is kept but not run yet: the container will have no health']
+}

@@ -1,0 +1,143 @@
+/**
+ * What a client asked for, kept with the container (`frontend`) so that inspect echoes it as dockerd does: the original
+ * JSON, unknown fields included, with Docker's defaults where nothing was said.
+ */
+import { z } from 'zod'
+import type { CreateBody, HostConfig } from './containers.schema.ts'
+import { defaultNetworkNames } from './ports.request.ts'
+import { capabilityNames, defaultShmBytes } from './resources.request.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+export interface Frontend {
+  readonly config: Json
+  readonly hostConfig: Json
+}
+
+export const defaultRuntime = 'hummingbird'
+
+export function echoOf(original: Json, body: CreateBody): Frontend {
+  const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = original
+  return {
+    config,
+    hostConfig: echoHostConfig((hostConfig as Json | null | undefined) ?? {}, body.HostConfig),
+  }
+}
+
+const stored = z.object({
+  config: z.record(z.string(), z.unknown()),
+  hostConfig: z.record(z.string(), z.unknown()),
+})
+
+/** A container that was made by other means than this API has none: Docker's defaults then. */
+export function readFrontend(value: unknown): Frontend {
+  const parsed = stored.safeParse(value)
+  return parsed.success ? parsed.data : { config: {}, hostConfig: hostConfigDefaults }
+}
+
+const maskedPaths = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+]
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+const hostConfigDefaults: Json = {
+  Binds: null,
+  ContainerIDFile: '',
+  LogConfig: { Type: 'json-file', Config: {} },
+  NetworkMode: 'bridge',
+  PortBindings: {},
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  CgroupnsMode: 'private',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  IpcMode: 'private',
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  ShmSize: defaultShmBytes,
+  Runtime: defaultRuntime,
+  Isolation: '',
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: [],
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+  MaskedPaths: maskedPaths,
+  ReadonlyPaths: readonlyPaths,
+}
+
+function echoHostConfig(original: Json, host: HostConfig): Json {
+  const open = host.Privileged
+  return {
+    ...hostConfigDefaults,
+    ...original,
+    LogConfig: { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} },
+    NetworkMode: defaultNetworkNames.includes(host.NetworkMode) ? 'bridge' : host.NetworkMode,
+    PortBindings: original.PortBindings ?? {},
+    RestartPolicy: {
+      Name: host.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
+    CapAdd: host.CapAdd.length > 0 ? capabilityNames(host.CapAdd, 'CapAdd') : null,
+    CapDrop: host.CapDrop.length > 0 ? capabilityNames(host.CapDrop, 'CapDrop') : null,
+    CgroupnsMode: host.CgroupnsMode || 'private',
+    IpcMode: host.IpcMode || 'private',
+    ShmSize: host.ShmSize || defaultShmBytes,
+    Runtime: host.Runtime || defaultRuntime,
+    OomKillDisable: null,
+    PidsLimit: host.PidsLimit > 0 ? host.PidsLimit : null,
+    MaskedPaths: host.MaskedPaths ?? (open ? null : maskedPaths),
+    ReadonlyPaths: host.ReadonlyPaths ?? (open ? null : readonlyPaths),
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Endpoints of Docker that are not served, each with its reason: those of swarms answer as a daemon that is in none, the
+ * rest say what is missing (kind `not_implemented`).
+ */
+import { notFound, notImplemented, unavailable } from '../../../lib/errors.ts'
+import type { Exchange } from '../../exchange.ts'
+import { type Method, noQuery, type Route, route } from '../../route.ts'
+import { clip } from '../query.ts'
+
+const build =
+  'building images is not supported yet: build elsewhere and push to a registry, or `docker load` the result'
+const buildKit = 'BuildKit is not supported: the classic builder is asked for with DOCKER_BUILDKIT=0'
+const files = (what: string) => `${what} is not supported yet`
+
+/** Method, path, what to say. */
+const missing: readonly (readonly [Method, string, string])[] = [
+  ['POST', '/build', build],
+  ['POST', '/build/cancel', build],
+  ['POST', '/session', buildKit],
+  ['POST', '/grpc', buildKit],
+  ['POST', '/commit', files('making an image of a container')],
+  ['HEAD', '/containers/:id/archive', files('copying files out of and into containers')],
+  ['GET', '/containers/:id/archive', files('copying files out of and into containers')],
+  ['PUT', '/containers/:id/archive', files('copying files out of and into containers')],
+  ['GET', '/containers/:id/changes', files('listing the changed files of a container')],
+  ['GET', '/containers/:id/export', files('exporting the files of a container')],
+  ['GET', '/containers/:id/checkpoints', files('checkpointing')],
+  ['POST', '/containers/:id/checkpoints', files('checkpointing')],
+  ['GET', '/distribution/*name/json', files('asking a registry for an image without pulling it')],
+  ['POST', '/swarm/init', 'swarm mode is not supported'],
+  ['POST', '/swarm/join', 'swarm mode is not supported'],
+  ['GET', '/plugins/privileges', 'plugins are not supported'],
+  ['POST', '/plugins/pull', 'plugins are not supported'],
+  ['POST', '/plugins/create', 'plugins are not supported'],
+]
+
+const swarm: readonly (readonly [Method, string])[] = [
+  ['GET', '/swarm'],
+  ['POST', '/swarm/update'],
+  ['POST', '/swarm/leave'],
+  ['GET', '/swarm/unlockkey'],
+  ['POST', '/swarm/unlock'],
+  ...(['nodes', 'services', 'tasks', 'secrets', 'configs'] as const).flatMap((noun) => [
+    ['GET', `/${noun}`] as const,
+    ['GET', `/${noun}/:id`] as const,
+    ['DELETE', `/${noun}/:id`] as const,
+    ['POST', `/${noun}/:id/update`] as const,
+  ]),
+  ['POST', '/services/create'],
+  ['POST', '/secrets/create'],
+  ['POST', '/configs/create'],
+  ['GET', '/services/:id/logs'],
+  ['GET', '/tasks/:id/logs'],
+]
+
+export const absentRoutes: readonly Route[] = [
+  route('POST', '/build/prune', pruneBuilds, { query: noQuery, since: '1.31' }),
+  route('GET', '/plugins', noPlugins, { query: noQuery, since: '1.25' }),
+  route('GET', '/plugins/*name/json', noSuchPlugin, { query: noQuery, since: '1.25' }),
+  ...missing.map(([method, path, why]) =>
+    route(method, path, () => Promise.reject(notImplemented('not_supported', why)), { query: noQuery }),
+  ),
+  ...swarm.map(([method, path]) => route(method, path, notInSwarm, { query: noQuery, since: '1.24' })),
+]
+
+function pruneBuilds({ reply }: Exchange): void {
+  reply.json(200, { CachesDeleted: null, SpaceReclaimed: 0 })
+}
+
+function noPlugins({ reply }: Exchange): void {
+  reply.json(200, [])
+}
+
+function noSuchPlugin({ params }: Exchange): void {
+  throw notFound('no_such_plugin', `plugin "${clip(params.name!)}" not found`)
+}
+
+function notInSwarm(): void {
+  throw unavailable(
+    'no_swarm',
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  )
+}

@@ -1,0 +1,105 @@
+/**
+ * Docker's front door: HTTP over Unix sockets and TCP, in front of the backends. Node's server is used bare, for
+ * hijacked connections, half-closed ones and the flushing of headers are the core of this API (decision 001).
+ */
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { type Log, silentLog } from '../lib/log.ts'
+import { Dispatcher } from './dispatch.ts'
+import type { Backends, Scope } from './docker/backends.ts'
+import { dockerRoutes } from './docker/routes.ts'
+import { type ApiLimits, defaultLimits } from './limits.ts'
+import { type ListenAddress, listenOn } from './listen.ts'
+import { RouteTable } from './route.ts'
+
+export interface DockerApiOptions {
+  readonly backends: Backends
+  /** Whose objects a request may see. */
+  readonly scopeOf: (request: IncomingMessage) => Scope
+  readonly log?: Log
+  readonly limits?: Partial<ApiLimits>
+}
+
+export interface DockerApi {
+  /** May be called for several addresses. Answers the port, when there is one. */
+  listen(address: ListenAddress): Promise<{ port: number | null }>
+  /** Stops listening, ends streams, waits for what is being answered, and then cuts what is left. */
+  close(): Promise<void>
+}
+
+export function createDockerApi(options: DockerApiOptions): DockerApi {
+  const limits = { ...defaultLimits, ...options.limits }
+  const log = options.log ?? silentLog
+  const { backends, scopeOf } = options
+  const dispatcher = new Dispatcher({ table: new RouteTable(dockerRoutes), backends, scopeOf, limits, log })
+  const servers = new Set<{ server: Server; sockets: Set<Socket> }>()
+  return {
+    async listen(address) {
+      const entry = createHttpServer(dispatcher, limits, log)
+      await listenOn(entry.server, address)
+      servers.add(entry)
+      const bound = entry.server.address()
+      return { port: typeof bound === 'object' && bound ? bound.port : null }
+    },
+    async close() {
+      const closed = [...servers].map(({ server }) => new Promise((resolve) => server.close(resolve)))
+      const cut = setTimeout(() => cutAll(servers), limits.closeGraceMs)
+      try {
+        await dispatcher.close()
+        for (const { server } of servers) server.closeIdleConnections()
+        await Promise.all(closed)
+      } finally {
+        clearTimeout(cut)
+        cutAll(servers)
+        servers.clear()
+      }
+    },
+  }
+}
+
+function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log) {
+  const server = createServer({
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    // Uploads and streams take as long as they take; JSON bodies have a deadline of their own.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(limits.headersTimeoutMs, 30_000),
+    // A TCP client that vanished without a word is noticed.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    noDelay: true,
+    shouldUpgradeCallback: (request) => dispatcher.upgrades(request),
+  })
+  // A client that closes its side early is still answered; what streams takes it as gone (see dispatch.ts).
+  Object.assign(server, { httpAllowHalfOpen: true })
+  server.maxConnections = limits.connectionsMax
+  server.on('request', (request, response) => dispatcher.request(request, response))
+  server.on('upgrade', (request, socket, head) => dispatcher.upgrade(request, socket as Socket, head))
+  server.on('drop', () => log.warn({ max: limits.connectionsMax }, 'a connection was refused: too many'))
+  server.on('clientError', (error, socket) => refuse(error, socket as Socket, log))
+  // server.closeAllConnections() does not know upgraded ones.
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return { server, sockets }
+}
+
+/** What is not HTTP, or too much of it. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
+  log.debug({ code: error.code }, 'a connection spoke no HTTP')
+  if (!socket.writable || socket.destroyed) return
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const text = `${status}\n`
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
+    () => socket.destroy(),
+  )
+}
+
+function cutAll(servers: ReadonlySet<{ sockets: ReadonlySet<Socket> }>): void {
+  for (const { sockets } of servers) for (const socket of sockets) socket.destroy()
+}
