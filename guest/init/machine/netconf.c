@@ -207,6 +207,19 @@ check (const struct interface_spec *spec, struct error *err)
   return 0;
 }
 
+/* Another card may have the name now, and will get its own when its turn comes. */
+static int
+free_name (int socket, unsigned index, const char *name, struct error *err)
+{
+  char other_name[IF_NAMESIZE];
+  unsigned other = if_nametoindex (name);
+  if (other == 0 || other == index)
+    return 0;
+  snprintf (other_name, sizeof other_name, "card%u", other);
+  struct interface_spec spec = { .name = other_name };
+  return set_link (socket, other, &spec, false, err);
+}
+
 static int
 configure (int socket, size_t ordinal, const struct interface_spec *spec, struct error *err)
 {
@@ -215,7 +228,7 @@ configure (int socket, size_t ordinal, const struct interface_spec *spec, struct
   unsigned index = find_card (ordinal);
   if (!index)
     return error_set (err, ENODEV, "there is no network card for %s", spec->name);
-  if (set_link (socket, index, spec, false, err) < 0)
+  if (free_name (socket, index, spec->name, err) < 0 || set_link (socket, index, spec, false, err) < 0)
     return -1;
   set_ipv6 (spec);
   const struct bytes *addresses = spec->addresses.items, *gateways = spec->gateways.items;
