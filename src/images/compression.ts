@@ -1,7 +1,7 @@
 /** What compression bytes are in, by their first bytes, and the way out of it. */
-import type { Transform } from 'node:stream'
+import { Readable, type Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { invalid } from '../lib/errors.ts'
+import { HummingbirdError, invalid, messageOf } from '../lib/errors.ts'
 import { KiB } from '../lib/units.ts'
 import { compressionAllowanceBytes, compressionRatioMax } from './limits.ts'
 
@@ -42,4 +42,61 @@ export function checkRatio(bytesIn: number, bytesOut: number): void {
       `the archive is compressed more than ${compressionRatioMax} to 1, which no image needs: it is refused as a decompression bomb`,
     )
   }
+}
+
+/** The bytes of `source`, decompressed if they are compressed. Rejects with kind `invalid` what cannot be. */
+export async function* decompressed(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]()
+  try {
+    let head = Buffer.alloc(0)
+    let over = false
+    while (!over && head.length < magicBytes) {
+      const { value, done } = await chunks.next()
+      over = done === true
+      if (!over) head = Buffer.concat([head, value])
+    }
+    const compression = sniff(head)
+    const rest = concatenate(head, chunks)
+    if (compression === 'none') yield* rest
+    else yield* inflate(rest, compression)
+  } finally {
+    await chunks.return?.()
+  }
+}
+
+async function* concatenate(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  if (head.length > 0) yield head
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value
+}
+
+async function* inflate(source: AsyncIterable<Buffer>, compression: 'gzip' | 'zstd'): AsyncGenerator<Buffer> {
+  let bytesIn = 0
+  let bytesOut = 0
+  const counted = async function* () {
+    for await (const chunk of source) {
+      bytesIn += chunk.length
+      yield chunk
+    }
+  }
+  const input = Readable.from(counted(), { objectMode: false })
+  const output = input.pipe(decompressor(compression))
+  input.on('error', (error) => output.destroy(error))
+  try {
+    for await (const chunk of output as AsyncIterable<Buffer>) {
+      bytesOut += chunk.length
+      checkRatio(bytesIn, bytesOut)
+      yield chunk
+    }
+  } catch (error) {
+    throw asCompressionError(error)
+  } finally {
+    input.destroy()
+  }
+}
+
+/** What zlib and zstd reject is the archive's fault. */
+export function asCompressionError(error: unknown): unknown {
+  const code = String((error as { code?: unknown }).code ?? '')
+  if (error instanceof HummingbirdError || !/^(Z_|ZSTD_)/.test(code)) return error
+  return invalid('bad_archive', `the archive cannot be decompressed: ${messageOf(error)}`)
 }

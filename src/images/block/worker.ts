@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, closeSync, createReadStream, fsyncSync, ftruncateSync, openSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
-import { exhausted, HummingbirdError, internal, invalid, messageOf } from '../../lib/errors.ts'
+import { exhausted, HummingbirdError, hasCode, internal, invalid, messageOf } from '../../lib/errors.ts'
 import { MiB } from '../../lib/units.ts'
-import { checkRatio, decompressor } from '../compression.ts'
+import { asCompressionError, checkRatio, decompressor } from '../compression.ts'
 import { SquashfsWriter } from '../squashfs/writer.ts'
 import { blockBytes } from '../tar/header.ts'
 import { TarReader, type TarSink } from '../tar/reader.ts'
@@ -98,11 +98,9 @@ function measuringSink(): MeasuringSink {
 
 function explain(error: unknown): HummingbirdError {
   if (error instanceof HummingbirdError) return error
-  const code = String((error as { code?: unknown }).code ?? '')
-  if (code.startsWith('Z_') || code.startsWith('ZSTD_') || code === 'ERR_BUFFER_TOO_LARGE') {
-    return invalid('bad_archive', `a layer cannot be decompressed: ${messageOf(error)}`)
-  }
-  if (code === 'ENOSPC') return exhausted('disk_full', 'no space left on device for the block image')
+  const known = asCompressionError(error)
+  if (known instanceof HummingbirdError) return known
+  if (hasCode(error, 'ENOSPC')) return exhausted('disk_full', 'no space left on device for the block image')
   return internal('block_image', `the block image cannot be made: ${messageOf(error)}`)
 }
 

@@ -1,0 +1,119 @@
+/**
+ * Images: where they come from, what they are called, and the block image each is run from.
+ *
+ *     registry ──pull──┐                                    ┌──> records (names, by project)
+ *     archive ──load───┼──> content store ──> verify, merge ┤
+ *     tar ─────import──┘    (blobs by digest)               └──> block image ──> a sandbox's disk
+ */
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { ImageDetails, ImageSummary, ImagesBackend, Scope } from '../api/docker/backends.ts'
+import type { Image, ImageStore } from '../engine/ports/images.ts'
+import { notFound } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { SerialQueue } from '../lib/queue.ts'
+import { BlockImages } from './block/block-images.ts'
+import { Catalog } from './catalog.ts'
+import { ContentStore } from './content-store.ts'
+import { type ImportOptions, importImage } from './import.ts'
+import { defaultLimits, type ImageLimits } from './limits.ts'
+import type { OnImageEvent, Parts } from './parts.ts'
+import type { ImageRecords } from './records.ts'
+import { Removal } from './removal.ts'
+
+export interface ImagesOptions {
+  /** For blobs and block images. */
+  readonly directory: string
+  readonly records: ImageRecords
+  readonly log: Log
+  readonly events: OnImageEvent
+  /** `host` or `host:port` that plain HTTP may be spoken with; loopback always may. */
+  readonly insecureRegistries: readonly string[]
+  readonly limits?: Partial<ImageLimits>
+}
+
+/** Takes away what an earlier daemon left half-made. */
+export async function createImages(options: ImagesOptions): Promise<Images> {
+  const { records, log, events, insecureRegistries } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const content = new ContentStore(options.directory, (digest) => records.isBlobUsed(digest))
+  const blocks = new BlockImages({ directory: join(options.directory, 'block'), limits })
+  // Search, but not read: QEMU's users open block images below it.
+  await mkdir(options.directory, { recursive: true })
+  await chmod(options.directory, 0o711)
+  await content.start(await records.allBlobs())
+  await blocks.start(await records.allChains())
+  const changes = new SerialQueue()
+  return new Images({ records, content, blocks, changes, events, limits, insecureRegistries, log })
+}
+
+export class Images implements ImagesBackend, ImageStore {
+  readonly #parts: Parts
+  readonly #catalog: Catalog
+  readonly #removal: Removal
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#catalog = new Catalog(parts)
+    this.#removal = new Removal(parts, this.#catalog)
+  }
+
+  async resolve(project: string, name: string): Promise<Image> {
+    const image = await this.#catalog.find(project, name)
+    return { id: image.id, config: this.#catalog.config(image).config }
+  }
+
+  async blockImage(id: string): Promise<string> {
+    const { records, blocks, content } = this.#parts
+    const image = await records.image(id)
+    if (!image) throw notFound('no_such_image', `No such image: ${id}`)
+    if (await blocks.has(image.chain)) return blocks.path(image.chain)
+    await using _held = content.hold(image.layers.map((layer) => layer.digest))
+    await blocks.make(
+      image.layers.map(({ digest, compression, diffId }) => ({
+        path: content.path(digest),
+        compression,
+        diffId,
+        hash: true,
+      })),
+    )
+    return blocks.path(image.chain)
+  }
+
+  list({ project }: Scope): Promise<readonly ImageSummary[]> {
+    return this.#catalog.list(project)
+  }
+
+  async get({ project }: Scope, ref: string): Promise<ImageDetails> {
+    return this.#catalog.details(await this.#catalog.find(project, ref))
+  }
+
+  tag({ project }: Scope, ref: string, target: string): Promise<void> {
+    return this.#catalog.tag(project, ref, target)
+  }
+
+  import({ project }: Scope, source: Readable, options: ImportOptions): Promise<string> {
+    return importImage(this.#parts, project, source, options)
+  }
+
+  remove({ project }: Scope, ref: string, options: Parameters<ImagesBackend['remove']>[2]) {
+    return this.#removal.remove(project, ref, options)
+  }
+
+  prune({ project }: Scope, options: Parameters<ImagesBackend['prune']>[1]) {
+    return this.#removal.prune(project, {
+      used: options.used,
+      picks: (image) =>
+        (!options.danglingOnly || image.tags.length === 0) && options.matches(this.#catalog.summary(image)),
+    })
+  }
+
+  async usage({ project }: Scope): Promise<number> {
+    const images = await this.#parts.records.projectImages(project)
+    const blobs = new Map(images.flatMap(({ layers }) => layers.map(({ digest, bytes }) => [digest, bytes])))
+    const chains = [...new Set(images.map(({ chain }) => chain))]
+    const blockBytes = await Promise.all(chains.map((chain) => this.#parts.blocks.bytes(chain)))
+    return [...blobs.values(), ...blockBytes].reduce((sum, bytes) => sum + bytes, 0)
+  }
+}

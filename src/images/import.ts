@@ -1,0 +1,47 @@
+/** `docker import`: a root file system as a tar becomes an image of one layer. */
+import type { Readable } from 'node:stream'
+import { invalid } from '../lib/errors.ts'
+import { applyChanges } from './changes.ts'
+import { decompressed } from './compression.ts'
+import { emptyConfig, writeConfig } from './config.ts'
+import { addImage, finishImage, tellEvent } from './finish.ts'
+import type { Parts } from './parts.ts'
+import { defaultTag, parseReference, repositoryOf } from './reference.ts'
+import { blockBytes } from './tar/header.ts'
+
+export interface ImportOptions {
+  readonly reference?: string
+  readonly message: string
+  readonly changes: readonly string[]
+  readonly signal: AbortSignal
+}
+
+export async function importImage(
+  parts: Parts,
+  project: string,
+  source: Readable,
+  options: ImportOptions,
+): Promise<string> {
+  const name = options.reference === undefined ? undefined : importName(options.reference)
+  const config = applyChanges(emptyConfig, options.changes)
+  await using held = parts.content.hold([])
+  const { imageBytesMax, imageEntriesMax } = parts.limits
+  const { digest, bytes } = await parts.content.store(decompressed(source), {
+    bytesMax: imageBytesMax + imageEntriesMax * 2 * blockBytes,
+    signal: options.signal,
+    onDigest: held.add,
+  })
+  const text = writeConfig({ config, diffId: digest, comment: options.message, createdAt: new Date() })
+  const image = await finishImage(parts, text, [{ digest, bytes, compression: 'none' }], {
+    signal: options.signal,
+  })
+  await addImage(parts, project, image, { source: `project:${project}`, ...(name ? { tag: name } : {}) })
+  tellEvent(parts, project, 'import', image, image.id)
+  return image.id
+}
+
+function importName(text: string) {
+  const reference = parseReference(text)
+  if (reference.digest !== undefined) throw invalid('bad_reference', 'cannot import digest reference')
+  return { repository: repositoryOf(reference), suffix: reference.tag ?? defaultTag }
+}
