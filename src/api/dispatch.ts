@@ -77,7 +77,7 @@ export class Dispatcher {
     this.#serve(request, response, socket, gone.signal)
   }
 
-  /** Tells everything that runs to end, and resolves when it has. */
+  /** Tells everything that runs to end, and resolves when it has: never, if a backend does not heed the signal. */
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.allSettled(this.#running)

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Log, silentLog } from '../lib/log.ts'
 import { Dispatcher } from './dispatch.ts'
 import type { Backends, Scope } from './docker/backends.ts'
@@ -43,17 +44,23 @@ export function createDockerApi(options: DockerApiOptions): DockerApi {
     },
     async close() {
       const closed = [...servers].map(({ server }) => new Promise((resolve) => server.close(resolve)))
-      const cut = setTimeout(() => cutAll(servers), limits.closeGraceMs)
-      try {
-        await dispatcher.close()
-        for (const { server } of servers) server.closeIdleConnections()
-        await Promise.all(closed)
-      } finally {
-        clearTimeout(cut)
-        cutAll(servers)
-        servers.clear()
-      }
+      await settledOr(dispatcher.close(), limits.closeGraceMs)
+      for (const { server } of servers) server.closeIdleConnections()
+      await settledOr(Promise.all(closed), limits.closeGraceMs)
+      for (const { sockets } of servers) for (const socket of sockets) socket.destroy()
+      await Promise.all(closed)
+      servers.clear()
     },
+  }
+}
+
+/** Resolves when the work has ended, or has had its time. */
+async function settledOr(work: Promise<unknown>, ms: number): Promise<void> {
+  const late = new AbortController()
+  try {
+    await Promise.race([work, sleep(ms, undefined, { signal: late.signal })])
+  } finally {
+    late.abort()
   }
 }
 
@@ -98,8 +105,4 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
     () => socket.destroy(),
   )
-}
-
-function cutAll(servers: ReadonlySet<{ sockets: ReadonlySet<Socket> }>): void {
-  for (const { sockets } of servers) for (const socket of sockets) socket.destroy()
 }

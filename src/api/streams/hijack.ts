@@ -24,21 +24,23 @@ export interface HijackedConnection {
 }
 
 /** Reads exactly `length` bytes of an upgraded connection and leaves the rest in it. */
-export async function readExactly(socket: Socket, length: number): Promise<Buffer> {
-  for (;;) {
-    const chunk = length === 0 ? Buffer.alloc(0) : (socket.read(length) as Buffer | null)
-    if (chunk?.length === length) return chunk
-    if (chunk !== null || socket.readableEnded || socket.destroyed) {
-      throw invalid('body_cut_short', 'the connection ended before the request body did')
+export function readExactly(socket: Socket, length: number): Promise<Buffer> {
+  if (length === 0) return Promise.resolve(Buffer.alloc(0))
+  return new Promise((resolve, reject) => {
+    const settle = (chunk: Buffer | null) => {
+      socket.off('readable', onReadable).off('end', onEnd).off('close', onEnd)
+      if (chunk?.length === length) resolve(chunk)
+      else reject(invalid('body_cut_short', 'the connection ended before the request body did'))
     }
-    await new Promise<void>((resolve) => {
-      const settle = () => {
-        for (const event of ['readable', 'end', 'close']) socket.off(event, settle)
-        resolve()
-      }
-      for (const event of ['readable', 'end', 'close']) socket.once(event, settle)
-    })
-  }
+    const onEnd = () => settle(null)
+    // One listener for all pieces: adding one to a stream that holds some bytes would call it at once, for ever.
+    const onReadable = () => {
+      const chunk = socket.read(length) as Buffer | null
+      if (chunk !== null) settle(chunk)
+    }
+    socket.on('readable', onReadable).once('end', onEnd).once('close', onEnd)
+    if (socket.destroyed) onEnd()
+  })
 }
 
 /** Writes the head of the answer and hands over what follows. `headers` are complete lines' names and values. */

@@ -50,7 +50,7 @@ export class FakeImages implements ImagesBackend {
   }
 
   async get(_scope: unknown, ref: string) {
-    const named = ref.includes(':') ? ref : `${ref}:latest`
+    const named = familiar(ref)
     const found = this.images.find(
       ({ id, tags }) => id === ref || tags.includes(named) || id.slice(7).startsWith(ref),
     )
@@ -71,7 +71,7 @@ export class FakeImages implements ImagesBackend {
     options.progress({ status: 'Downloading', id: 'abc', progressDetail: { current: 5, total: 10 } })
     options.progress({ status: 'Pull complete', id: 'abc', progressDetail: {} })
     options.progress({ status: `Status: Downloaded newer image for ${reference}` })
-    this.images.push(fakeImage(3, [reference]))
+    this.images.push(fakeImage(3, [familiar(reference)]))
   }
 
   async push(_scope: unknown, reference: string, options: Parameters<ImagesBackend['push']>[2]) {
@@ -129,6 +129,12 @@ export class FakeImages implements ImagesBackend {
   }
 }
 
+/** `docker.io/library/x` → `x:latest`, as `docker images` shows it. */
+function familiar(name: string): string {
+  const short = name.replace(/^docker\.io\/(library\/)?/, '')
+  return short.includes(':') ? short : `${short}:latest`
+}
+
 export const fakeSystem: SystemBackend = {
   async info() {
     return {
@@ -162,9 +168,8 @@ export interface FakeCloud extends Backends {
 export function fakeCloud(): FakeCloud {
   const events = new FakeEvents()
   const images = new FakeImages()
-  const named = (name: string) => (name.includes(':') ? name : `${name}:latest`)
   const containers = new FakeContainers(events.tell, (name) =>
-    images.images.some(({ tags, id }) => tags.includes(named(name)) || id === name),
+    images.images.some(({ tags, id }) => tags.includes(familiar(name)) || id === name),
   )
   return { containers, images, events, system: fakeSystem }
 }

@@ -17,7 +17,7 @@ export const containerRoutes: readonly Route[] = [
   route('GET', '/containers/:id/json', inspect, { query: schema.inspectQuery }),
   route('GET', '/containers/:id/top', top, { query: schema.topQuery }),
   route('POST', '/containers/:id/rename', rename, { query: schema.renameQuery }),
-  route('POST', '/containers/:id/update', update, { query: noQuery }),
+  route('POST', '/containers/:id/update', update, { query: noQuery, served: false }),
   route('DELETE', '/containers/:id', remove, { query: schema.removeQuery }),
 ]
 

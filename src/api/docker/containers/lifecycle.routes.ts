@@ -1,4 +1,5 @@
 /** The life of a container: start, stop, and what lies between. */
+import { unlessAborted } from '../../../lib/deadline.ts'
 import { invalid, notImplemented } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
@@ -113,7 +114,7 @@ async function wait({
   if (!condition) throw invalid('bad_condition', `invalid condition: "${clip(query.condition)}"`)
   const { outcome } = await backends.containers.wait(scope, params.id!, condition, { signal })
   const sink = reply.stream(200, 'application/json')
-  const { exitCode, error } = await outcome
+  const { exitCode, error } = await unlessAborted(outcome, signal)
   await sink.write(
     `${JSON.stringify({ StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) })}\n`,
   )

@@ -18,7 +18,7 @@ import { statsJson } from './stats.present.ts'
 
 export const containerStreamRoutes: readonly Route[] = [
   route('POST', '/containers/:id/attach', attach, { query: schema.attachQuery, hijacks: true }),
-  route('GET', '/containers/:id/attach/ws', attachWebSocket, { query: noQuery }),
+  route('GET', '/containers/:id/attach/ws', attachWebSocket, { query: noQuery, served: false }),
   route('GET', '/containers/:id/logs', logs, { query: schema.logsQuery }),
   route('GET', '/containers/:id/stats', stats, { query: schema.statsQuery }),
 ]

@@ -58,9 +58,14 @@ export const absentRoutes: readonly Route[] = [
   route('GET', '/plugins', noPlugins, { query: noQuery, since: '1.25' }),
   route('GET', '/plugins/*name/json', noSuchPlugin, { query: noQuery, since: '1.25' }),
   ...missing.map(([method, path, why]) =>
-    route(method, path, () => Promise.reject(notImplemented('not_supported', why)), { query: noQuery }),
+    route(method, path, () => Promise.reject(notImplemented('not_supported', why)), {
+      query: noQuery,
+      served: false,
+    }),
   ),
-  ...swarm.map(([method, path]) => route(method, path, notInSwarm, { query: noQuery, since: '1.24' })),
+  ...swarm.map(([method, path]) =>
+    route(method, path, notInSwarm, { query: noQuery, since: '1.24', served: false }),
+  ),
 ]
 
 function pruneBuilds({ reply }: Exchange): void {

@@ -12,7 +12,7 @@ const removeQuery = z.looseObject({ force: q.flag })
 
 export const volumeRoutes: readonly Route[] = [
   route('GET', '/volumes', list, { query: listQuery }),
-  route('POST', '/volumes/create', create, { query: noQuery }),
+  route('POST', '/volumes/create', create, { query: noQuery, served: false }),
   route('POST', '/volumes/prune', prune, { query: listQuery, since: '1.25' }),
   route('GET', '/volumes/*name', inspect, { query: noQuery }),
   route('PUT', '/volumes/*name', inspect, { query: noQuery, since: '1.42' }),

@@ -14,7 +14,7 @@ export const imageTransferRoutes: readonly Route[] = [
   route('POST', '/images/create', create, { query: schema.createQuery }),
   route('POST', '/images/load', load, { query: schema.loadQuery }),
   route('GET', '/images/get', save, { query: schema.saveQuery }),
-  route('GET', '/images/search', search, { query: noQuery }),
+  route('GET', '/images/search', search, { query: noQuery, served: false }),
   route('GET', '/images/*name/get', save, { query: schema.saveQuery }),
   route('POST', '/images/*name/push', push, { query: schema.pushQuery }),
 ]

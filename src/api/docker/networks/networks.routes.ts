@@ -20,10 +20,10 @@ const listQuery = z.looseObject({ filters: q.text })
 export const networkRoutes: readonly Route[] = [
   route('GET', '/networks', list, { query: listQuery }),
   route('GET', '/networks/:id', inspect, { query: noQuery }),
-  route('POST', '/networks/create', create, { query: noQuery }),
+  route('POST', '/networks/create', create, { query: noQuery, served: false }),
   route('POST', '/networks/prune', prune, { query: listQuery, since: '1.25' }),
-  route('POST', '/networks/:id/connect', connect, { query: noQuery }),
-  route('POST', '/networks/:id/disconnect', connect, { query: noQuery }),
+  route('POST', '/networks/:id/connect', connect, { query: noQuery, served: false }),
+  route('POST', '/networks/:id/disconnect', connect, { query: noQuery, served: false }),
   route('DELETE', '/networks/:id', remove, { query: noQuery }),
 ]
 
