@@ -1,4 +1,5 @@
 /** What compression bytes are in, by their first bytes, and the way out of it. */
+import { open } from 'node:fs/promises'
 import { Readable, type Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { HummingbirdError, invalid, messageOf } from '../lib/errors.ts'
@@ -8,7 +9,7 @@ import { compressionAllowanceBytes, compressionRatioMax } from './limits.ts'
 export type Compression = 'none' | 'gzip' | 'zstd'
 
 /** What `sniff` needs to see, if there is as much. */
-export const magicBytes = 6
+const magicBytes = 6
 
 const magics: readonly [name: string, bytes: readonly number[]][] = [
   ['gzip', [0x1f, 0x8b]],
@@ -27,6 +28,16 @@ export function sniff(head: Buffer): Compression {
     )
   }
   return name as Compression
+}
+
+export async function sniffFile(path: string): Promise<Compression> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(magicBytes), 0, magicBytes, 0)
+    return sniff(buffer.subarray(0, bytesRead))
+  } finally {
+    await file.close()
+  }
 }
 
 export function decompressor(compression: 'gzip' | 'zstd'): Transform {

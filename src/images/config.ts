@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { ImageConfig } from '../engine/ports/images.ts'
-import { invalid, messageOf } from '../lib/errors.ts'
+import { invalid } from '../lib/errors.ts'
+import { readJson } from './json.ts'
 import { configBytesMax, layersMax } from './limits.ts'
 
 export interface History {
@@ -111,15 +112,7 @@ export function decodeConfig(bytes: Buffer): string {
 }
 
 export function readConfig(json: string): ImageFile {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (error) {
-    throw bad(messageOf(error))
-  }
-  const parsed = fileSchema.safeParse(value)
-  if (!parsed.success) throw bad(z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' '))
-  const file = parsed.data
+  const file = readJson(json, fileSchema, bad)
   return {
     config: toConfig(file.config ?? configSchema.parse({})),
     createdAt: file.created,

@@ -6,7 +6,6 @@ import type { Compression } from './compression.ts'
 import { idOf, readConfig } from './config.ts'
 import type { Parts } from './parts.ts'
 import type { ImageName, StoredImage, StoredLayer } from './records.ts'
-import { familiarTag } from './reference.ts'
 
 /** A layer in the content store, its digest verified, what is in it not yet. */
 export interface CandidateLayer {
@@ -78,17 +77,27 @@ async function verifyUnknown(
   return all
 }
 
-/** Records the image and its names, and tells of the tag. */
+export interface NewNames {
+  readonly tag?: ImageName
+  readonly digest?: ImageName
+}
+
+/** Records the image and its names. `source`: see ImageRecords.blobSources. */
 export async function addImage(
   parts: Parts,
   project: string,
   image: StoredImage,
-  names: { tag?: ImageName; digest?: ImageName; source: string },
+  names: NewNames & { readonly source: string },
 ): Promise<void> {
   await parts.changes.run(() => parts.records.add({ project, image, ...names }))
-  if (names.tag) {
-    tellEvent(parts, project, 'tag', image, familiarTag(names.tag.repository, names.tag.suffix))
-  }
+}
+
+/** Names an image that the project has. Says nothing of where its layers came from. */
+export async function nameImage(parts: Parts, project: string, id: string, names: NewNames): Promise<void> {
+  await parts.changes.run(async () => {
+    if (names.tag) await parts.records.setTag(project, names.tag, id)
+    if (names.digest) await parts.records.setDigest(project, names.digest, id)
+  })
 }
 
 export function tellEvent(

@@ -17,8 +17,10 @@ import { BlockImages } from './block/block-images.ts'
 import { Catalog } from './catalog.ts'
 import { ContentStore } from './content-store.ts'
 import { type ImportOptions, importImage } from './import.ts'
+import { Layers } from './layers.ts'
 import { defaultLimits, type ImageLimits } from './limits.ts'
 import type { OnImageEvent, Parts } from './parts.ts'
+import { type PullOptions, pullImage } from './pull.ts'
 import type { ImageRecords } from './records.ts'
 import { Removal } from './removal.ts'
 
@@ -52,10 +54,12 @@ export class Images implements ImagesBackend, ImageStore {
   readonly #parts: Parts
   readonly #catalog: Catalog
   readonly #removal: Removal
+  readonly #layers: Layers
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#catalog = new Catalog(parts)
+    this.#layers = new Layers(parts)
     this.#removal = new Removal(parts, this.#catalog)
   }
 
@@ -91,6 +95,10 @@ export class Images implements ImagesBackend, ImageStore {
 
   tag({ project }: Scope, ref: string, target: string): Promise<void> {
     return this.#catalog.tag(project, ref, target)
+  }
+
+  pull({ project }: Scope, reference: string, options: PullOptions): Promise<void> {
+    return pullImage(this.#parts, this.#layers, project, reference, options)
   }
 
   import({ project }: Scope, source: Readable, options: ImportOptions): Promise<string> {

@@ -6,7 +6,7 @@ import { decompressed } from './compression.ts'
 import { emptyConfig, writeConfig } from './config.ts'
 import { addImage, finishImage, tellEvent } from './finish.ts'
 import type { Parts } from './parts.ts'
-import { defaultTag, parseReference, repositoryOf } from './reference.ts'
+import { defaultTag, familiarTag, parseReference, repositoryOf } from './reference.ts'
 import { blockBytes } from './tar/header.ts'
 
 export interface ImportOptions {
@@ -36,6 +36,7 @@ export async function importImage(
     signal: options.signal,
   })
   await addImage(parts, project, image, { source: `project:${project}`, ...(name ? { tag: name } : {}) })
+  if (name) tellEvent(parts, project, 'tag', image, familiarTag(name.repository, name.suffix))
   tellEvent(parts, project, 'import', image, image.id)
   return image.id
 }
