@@ -60,10 +60,11 @@ export class FakeImages implements ImagesBackend {
 
   async pull(_scope: unknown, reference: string, options: Parameters<ImagesBackend['pull']>[2]) {
     this.pulls.push({ reference, ...options })
-    if (reference.startsWith('missing')) throw notFound('no_manifest', `manifest for ${reference} not found`)
+    const name = familiar(reference)
+    if (name.startsWith('missing')) throw notFound('no_manifest', `manifest for ${reference} not found`)
     options.progress({ status: `Pulling from library/${reference.split(':')[0]}`, id: 'latest' })
-    if (reference.startsWith('breaks')) throw conflict('broken', 'the layer is broken')
-    if (reference.startsWith('endless')) {
+    if (name.startsWith('breaks')) throw conflict('broken', 'the layer is broken')
+    if (name.startsWith('endless')) {
       this.pullAborted = new Promise((resolve) => options.signal.addEventListener('abort', () => resolve()))
       await this.pullAborted
       throw options.signal.reason

@@ -43,8 +43,8 @@ export async function selectContainers(
 ): Promise<Container[]> {
   const filters = new Filters(query.filters, names)
   const limit = query.limit && query.limit > 0 ? query.limit : Number.POSITIVE_INFINITY
-  const everyState =
-    query.all || limit !== Number.POSITIVE_INFINITY || filters.oneOf('status', dockerStates).length > 0
+  const states = filters.oneOf('status', dockerStates)
+  const everyState = query.all || limit !== Number.POSITIVE_INFINITY || states.length > 0
   const matches = matcher(filters)
   const images = await ancestors(filters, backends, scope)
   const age = await ageRange(filters, query, backends, scope)

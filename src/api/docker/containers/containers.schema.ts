@@ -19,7 +19,6 @@ export const mount = z.looseObject({
   Source: text,
   Target: text,
   ReadOnly: flag,
-  VolumeOptions: z.unknown(),
   TmpfsOptions: z.looseObject({ SizeBytes: integer, Mode: integer }).nullish(),
 })
 

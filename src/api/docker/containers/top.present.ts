@@ -104,7 +104,7 @@ function columnsOf(psArgs: string): readonly Column[] {
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const options = /^(-?)([a-zA-Z]*?)o(.*)$/.exec(word)
     if (/^-?a?u?x?$/.test(word) && word.includes('u')) style = bsd
-    else if (/^-[eAfaw]+$/.test(word) || /^[axwf]+$/.test(word)) continue
+    else if (/^(-[eAfaw]{1,8}|[axwf]{1,8})$/.test(word)) continue
     else if (options && /^[eAax]*$/.test(options[2]!))
       chosen.push(...named(options[3] || words.shift() || '', psArgs))
     else throw unknownOptions(psArgs)
