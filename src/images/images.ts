@@ -19,10 +19,13 @@ import { ContentStore } from './content-store.ts'
 import { type ImportOptions, importImage } from './import.ts'
 import { Layers } from './layers.ts'
 import { defaultLimits, type ImageLimits } from './limits.ts'
+import { type LoadOptions, loadImages } from './load.ts'
 import type { OnImageEvent, Parts } from './parts.ts'
 import { type PullOptions, pullImage } from './pull.ts'
+import { logIn, type PushOptions, pushImage } from './push.ts'
 import type { ImageRecords } from './records.ts'
 import { Removal } from './removal.ts'
+import { saveImages } from './save.ts'
 
 export interface ImagesOptions {
   /** For blobs and block images. */
@@ -99,6 +102,24 @@ export class Images implements ImagesBackend, ImageStore {
 
   pull({ project }: Scope, reference: string, options: PullOptions): Promise<void> {
     return pullImage(this.#parts, this.#layers, project, reference, options)
+  }
+
+  push({ project }: Scope, reference: string, options: PushOptions): Promise<void> {
+    return pushImage(this.#parts, project, reference, options)
+  }
+
+  login(
+    credentials: Parameters<ImagesBackend['login']>[0],
+  ): Promise<{ status: string; identityToken: string }> {
+    return logIn(this.#parts, credentials)
+  }
+
+  load({ project }: Scope, source: Readable, options: LoadOptions): Promise<void> {
+    return loadImages(this.#parts, project, source, options)
+  }
+
+  save({ project }: Scope, refs: readonly string[]): Promise<Readable> {
+    return saveImages(this.#parts, this.#catalog, project, refs)
   }
 
   import({ project }: Scope, source: Readable, options: ImportOptions): Promise<string> {

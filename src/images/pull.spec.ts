@@ -32,10 +32,10 @@ async function pull(
   return lines
 }
 
-const said = (lines: readonly ProgressLine[]) =>
+const said = (lines: readonly ProgressLine[]): string[] =>
   lines
     .filter(({ status }) => status !== 'Downloading' && status !== 'Extracting')
-    .map(({ id, status }) => (id ? `${id}: ${status}` : status))
+    .map(({ id, status }) => (id ? `${id}: ${status}` : `${status}`))
 
 test('a pull tells what dockerd would, layer by layer, and the image can be run', async (t) => {
   const [registry, { images, events, files }] = await Promise.all([startRegistry(t), imageFixture(t)])

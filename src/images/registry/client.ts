@@ -164,7 +164,7 @@ export class RegistryClient {
       await discard(answer)
       if (hops === redirectsMax)
         throw invalid('redirects', `the registry redirects more than ${redirectsMax} times`)
-      const url = this.#redirectTarget(answer)
+      const url = this.locationOf(answer)
       const isOurs = url.origin === this.#endpoint.origin
       const headers = { ...options.headers, ...(isOurs ? this.#auth.headers : {}) }
       answer = await this.#transport.send(url, { ...options, headers })
@@ -172,7 +172,8 @@ export class RegistryClient {
     return answer
   }
 
-  #redirectTarget({ headers, url }: Answer): URL {
+  /** Where an answer sends us; rejects with kind `forbidden` where we do not go. */
+  locationOf({ headers, url }: Answer): URL {
     const { insecure, domain } = this.#endpoint
     const target = URL.parse(headers.location ?? '', url.href)
     const isPlain =
@@ -180,7 +181,7 @@ export class RegistryClient {
     if (!target || (target.protocol !== 'https:' && !isPlain)) {
       throw forbidden(
         'redirect',
-        `the registry ${domain} redirects to ${JSON.stringify(headers.location ?? '')}, which is refused: it is not HTTPS`,
+        `the registry ${domain} sends us to ${JSON.stringify(headers.location ?? '')}, which is refused: it is not HTTPS`,
       )
     }
     return target

@@ -47,5 +47,7 @@ function kindOfStatus(status: number): ErrorKind {
   if (status === 401) return 'unauthorized'
   if (status === 403) return 'forbidden'
   if (status === 404) return 'not_found'
-  return status === 429 || status >= 500 ? 'unavailable' : 'invalid'
+  // Asking again at once is what the limit is against.
+  if (status === 429) return 'exhausted'
+  return status >= 500 ? 'unavailable' : 'invalid'
 }

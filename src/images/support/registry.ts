@@ -80,7 +80,7 @@ ${auth}`,
 async function writePassword(directory: string, user: string, password: string): Promise<string> {
   const { stdout } = await run('python3', [
     '-c',
-    'import crypt,sys; print(crypt.crypt(sys.argv[1], crypt.mksalt(crypt.METHOD_BLOWFISH)))',
+    'import crypt,sys; print(crypt.crypt(sys.argv[1], crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))',
     password,
   ])
   await writeFile(join(directory, 'htpasswd'), `${user}:${stdout.trim().replace(/^\$2b\$/, '$2y$')}\n`)
