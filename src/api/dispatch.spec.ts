@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { PassThrough, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import { until } from '../lib/deadline.ts'
-import { forbidden, HummingbirdError, internal } from '../lib/errors.ts'
+import { forbidden, HummingbirdError, internal, invalid } from '../lib/errors.ts'
+import { MiB } from '../lib/units.ts'
 import { Served } from './support/serve.ts'
 
 const wait = { deadlineMs: 5_000 }
@@ -92,7 +95,7 @@ test('bodies that are no JSON, or not said to be, are refused in the words of do
 })
 
 test('a body that is too large is refused before it has come', async () => {
-  await using served = await Served.start()
+  await using served = await Served.start({ lingerMs: 50 })
   const wire = served.connect()
   wire.send('POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n')
   wire.send('Content-Length: 9999999999\r\n\r\n{')
@@ -224,4 +227,44 @@ test('the scope of a request is asked for each, and its refusal answered', async
   assert.deepEqual([response.status, await response.json()], [403, { message: 'nobody may' }])
   assert.deepEqual(seen, ['/v1.41/info'])
   await api.close()
+})
+
+test('a client that is still sending is told why its upload was refused', async () => {
+  await using served = await Served.start()
+  served.cloud.images.load = async (_scope, source) => {
+    await pipeline(
+      source,
+      new Writable({ write: (_chunk, _encoding, done) => done(invalid('bad', 'no archive')) }),
+    )
+  }
+  const sent = Buffer.alloc(20 * MiB)
+  const answer = await served.ask('POST', '/images/load', sent)
+  assert.deepEqual([answer.status, answer.json], [400, { message: 'no archive' }])
+  assert.deepEqual(served.faults, [])
+})
+
+test('a client that breaks off its upload is no fault of ours', async () => {
+  await using served = await Served.start()
+  const begun = Promise.withResolvers<void>()
+  const failed = Promise.withResolvers<unknown>()
+  served.cloud.images.load = async (_scope, source) => {
+    source.once('data', () => begun.resolve())
+    await pipeline(source, new PassThrough().resume()).catch((error: unknown) => {
+      failed.resolve(error)
+      throw error
+    })
+  }
+  const wire = served.connect()
+  wire.send('POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbeginning')
+  await begun.promise
+  wire.socket.destroy()
+  await failed.promise
+  assert.deepEqual(served.faults, [])
+})
+
+test('web pages cannot use the API of the machine they are shown on', async () => {
+  await using served = await Served.start()
+  for (const headers of [{ Origin: 'https://example.org' }, { 'Sec-Fetch-Site': 'same-origin' }]) {
+    assert.equal((await served.ask('GET', '/info', undefined, headers as Record<string, string>)).status, 403)
+  }
 })

@@ -1,12 +1,13 @@
 /** The way of one request: route, version, scope, query, body, handler; and what becomes of a failure. */
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { within } from '../lib/deadline.ts'
-import { invalid, notFound } from '../lib/errors.ts'
+import { forbidden, invalid, notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { checkContentType, collectBody, hasBody, parseJson, parseWith, tooLarge } from './body.ts'
 import type { Backends, Scope } from './docker/backends.ts'
-import { failureOf } from './errors.ts'
+import { type Failure, failureOf } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { ApiLimits } from './limits.ts'
 import { Reply } from './reply.ts'
@@ -104,6 +105,7 @@ export class Dispatcher {
     if (!found) throw notFound('no_such_route', 'page not found')
     const { route, params, version, search } = found
     checkVersion(version)
+    refuseWebPages(request)
     const query = parseWith(route.query, listsOf(search), 'invalid query')
     const body = await this.#body(arrival, found)
     const exchange: Exchange = {
@@ -112,7 +114,7 @@ export class Dispatcher {
       body,
       version,
       headers: request.headers,
-      upload: request,
+      upload: shielded(request),
       scope: this.#options.scopeOf(request),
       backends,
       limits,
@@ -158,16 +160,15 @@ export class Dispatcher {
   }
 
   #fail({ request, response, upgraded, hijacked }: Arrival, error: unknown): void {
-    const { log } = this.#options
-    const failure = failureOf(error, log)
+    const { log, limits } = this.#options
     const socket = upgraded ?? request.socket
+    const failure = socket.destroyed ? clientGone : failureOf(error, log)
     if (hijacked || response.headersSent || failure.status === null) {
       log.debug({ url: request.url, reason: failure.message }, 'a request was broken off')
       socket.destroy()
       return
     }
-    // What is left of an upload is not waited for.
-    if (!request.complete && !upgraded) response.setHeader('Connection', 'close')
+    if (!request.complete && !upgraded) response.once('finish', () => drain(request, limits.lingerMs))
     const reply = new Reply(response, new AbortController().signal)
     const { version, named } = splitVersion(splitUrl(request.url ?? '/')[0])
     if (failure.status === 304) reply.empty(304)
@@ -175,6 +176,9 @@ export class Dispatcher {
     else reply.json(failure.status, { message: failure.message })
   }
 }
+
+/** Whatever fails then fails for that reason, and is no fault. */
+const clientGone: Failure = { status: null, message: 'the client went away' }
 
 function parseBody(route: Found['route'], value: unknown): unknown {
   return route.body ? parseWith(route.body, value, 'invalid JSON') : undefined
@@ -188,6 +192,28 @@ function upgradedLength(request: IncomingMessage): number {
     )
   }
   return Number(request.headers['content-length'] ?? 0)
+}
+
+/** A job that fails destroys what it reads from; the connection must outlive that, to tell of the failure. */
+function shielded(request: IncomingMessage): Readable {
+  const chunks = async function* () {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk
+  }
+  return Readable.from(chunks(), { objectMode: false })
+}
+
+/** A client that is still sending sees a refusal only if what it sends is taken for a while. */
+function drain(request: IncomingMessage, lingerMs: number): void {
+  const late = setTimeout(() => request.socket.destroy(), lingerMs)
+  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(late))
+  request.resume()
+}
+
+/** A page in the operator's browser can reach loopback; no client of Docker sends these. */
+function refuseWebPages({ headers }: IncomingMessage): void {
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+    throw forbidden('web_page', 'requests from web pages are refused: this API is for Docker clients')
+  }
 }
 
 function splitUrl(url: string): [path: string, search: string] {

@@ -79,8 +79,8 @@ test('credentials are read from every form of the header', () => {
     identityToken: 't',
     registryToken: 'r',
   })
-  for (const bad of ['x', 'bnVsbA==', 'W10=']) {
-    assert.throws(() => readRegistryAuth({ 'x-registry-auth': bad }), { kind: 'invalid' })
+  for (const unreadable of ['x', 'bnVsbA==', 'W10=']) {
+    assert.equal(readRegistryAuth({ 'x-registry-auth': unreadable }), undefined)
   }
 })
 

@@ -1,15 +1,14 @@
 /** Credentials for a registry, as clients put them into the X-Registry-Auth header. */
 import type { IncomingHttpHeaders } from 'node:http'
-import { invalid } from '../../../lib/errors.ts'
 import type { RegistryCredentials } from '../backends.ts'
 import { registryAuth } from './images.schema.ts'
 
-/** undefined: none given, or (as `e30=`, which every client sends) empty. Throws kind `invalid` when it cannot be read. */
+/** undefined: none given, empty (`e30=`, which every client sends), or unreadable, which to dockerd too is as good as none. */
 export function readRegistryAuth(headers: IncomingHttpHeaders): RegistryCredentials | undefined {
   const header = headers['x-registry-auth']
   if (typeof header !== 'string' || header === '') return undefined
   const parsed = registryAuth.safeParse(decode(header))
-  if (!parsed.success) throw malformed()
+  if (!parsed.success) return undefined
   const { username, password, auth, identitytoken, registrytoken, serveraddress } = parsed.data
   const [authName, authPassword] = splitAuth(username ? '' : (auth ?? ''))
   const credentials = {
@@ -31,7 +30,7 @@ function decode(header: string): unknown {
     // Both alphabets of base64 are in use, with and without padding.
     return JSON.parse(Buffer.from(header, 'base64').toString('utf8'))
   } catch {
-    throw malformed()
+    return undefined
   }
 }
 
@@ -40,6 +39,3 @@ function splitAuth(auth: string): [name: string, password: string] {
   const colon = text.indexOf(':')
   return colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)]
 }
-
-const malformed = () =>
-  invalid('bad_registry_auth', 'invalid X-Registry-Auth header: must be base64 of a JSON object')
