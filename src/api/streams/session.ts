@@ -2,7 +2,7 @@
  * Carries an attached process over a hijacked connection.
  *
  *     client ── bytes ──────────────▶ scanner of detach keys ──▶ session.writeStdin   at the process's pace
- *     client ── end of its side ────▶ session.endStdin        (output goes on)
+ *     client ── end of its side ────▶ session.endStdin        (output goes on; or see `inputEnd`)
  *     client ◀─ raw or framed bytes ─ session.output                                  at the client's pace
  *     client ◀─ end of our side ───── output ended, or keys seen
  *     client gone ──────────────────▶ session.close
@@ -21,6 +21,11 @@ import { frame } from './stdcopy.ts'
 export interface CarryOptions {
   readonly framed: boolean
   readonly stdin: boolean
+  /**
+   * What the end of the client's side means, as in dockerd: that of the input, and output goes on; or, where input stays
+   * open for the next client (a terminal; a container that is not `StdinOnce`), that of the session.
+   */
+  readonly inputEnd: 'input' | 'session'
   /** null: none are looked for (no terminal). */
   readonly detachKeys: Buffer | null
   readonly signal: AbortSignal
@@ -63,7 +68,7 @@ async function carryOutput(
   }
 }
 
-/** Resolves only when the detach keys were seen: the end of the input is not the end of the session. */
+/** Resolves only when the session is to end: the detach keys were seen, or the input's end means it. */
 async function carryInput(
   session: AttachSession,
   connection: HijackedConnection,
@@ -83,6 +88,7 @@ async function carryInput(
     if (options.stdin) {
       const rest = scanner?.flush()
       if (rest?.length) await write(rest)
+      if (options.inputEnd === 'session') return
       await unlessAborted(session.endStdin(), signal)
     }
     connection.watchForVanishing()

@@ -65,7 +65,8 @@ function configJson({ spec }: Container) {
     WorkingDir: spec.workingDir,
     Entrypoint: spec.entrypoint,
     Labels: spec.labels,
-    ...(spec.stopSignal ? { StopSignal: spec.stopSignal } : {}),
+    // The default is shown only when it was asked for.
+    ...(spec.stopSignal === 'SIGTERM' ? {} : { StopSignal: spec.stopSignal }),
     ...(spec.stopTimeoutSeconds === undefined ? {} : { StopTimeout: spec.stopTimeoutSeconds }),
   }
 }

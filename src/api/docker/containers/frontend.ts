@@ -135,6 +135,7 @@ function echoHostConfig(original: Json, host: HostConfig): Json {
     IpcMode: host.IpcMode || 'private',
     ShmSize: host.ShmSize || defaultShmBytes,
     Runtime: host.Runtime || defaultRuntime,
+    MemorySwappiness: host.MemorySwappiness === -1 ? null : host.MemorySwappiness,
     OomKillDisable: null,
     PidsLimit: host.PidsLimit > 0 ? host.PidsLimit : null,
     MaskedPaths: host.MaskedPaths ?? (open ? null : maskedPaths),

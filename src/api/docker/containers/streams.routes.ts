@@ -43,7 +43,8 @@ async function attach(exchange: Exchange<Output<typeof schema.attachQuery>>): Pr
   const upgraded = streamType(spec.tty, version)
   await carrySession(session, exchange.hijack({ upgraded, plain: rawStreamType }), {
     framed: !spec.tty,
-    stdin: stdin && stream,
+    stdin: stdin && stream && spec.openStdin,
+    inputEnd: spec.stdinOnce && !spec.tty ? 'input' : 'session',
     detachKeys: spec.tty ? detachKeys : null,
     ...{ signal, limits, log },
   })

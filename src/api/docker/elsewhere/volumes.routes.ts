@@ -33,7 +33,7 @@ function create(): void {
 
 function prune({ query, reply }: Exchange<Output<typeof listQuery>>): void {
   new Filters(query.filters, ['all', 'label', 'label!'])
-  reply.json(200, { VolumesDeleted: null, SpaceReclaimed: 0 })
+  reply.json(200, { VolumesDeleted: [], SpaceReclaimed: 0 })
 }
 
 const noSuchVolume = (name: string) => notFound('no_such_volume', `get ${q.clip(name)}: no such volume`)

@@ -57,6 +57,7 @@ async function start(exchange: StartExchange): Promise<void> {
   await carrySession(session, connection, {
     framed: !body.Tty,
     stdin: exec.request.attach.stdin,
+    inputEnd: exec.request.tty ? 'session' : 'input',
     detachKeys: exec.request.tty ? parseDetachKeys(exec.request.detachKeys) : null,
     ...{ signal, limits, log },
   })

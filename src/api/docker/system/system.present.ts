@@ -96,8 +96,8 @@ const abilities = {
   CgroupVersion: '2',
   IndexServerAddress: 'https://index.docker.io/v1/',
   RegistryConfig: {
-    AllowNondistributableArtifactsCIDRs: null,
-    AllowNondistributableArtifactsHostnames: null,
+    AllowNondistributableArtifactsCIDRs: [],
+    AllowNondistributableArtifactsHostnames: [],
     InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
     IndexConfigs: { 'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true } },
     Mirrors: [],

@@ -51,7 +51,7 @@ async function events({
   const { since, until, filters } = query
   const wanted = eventFilter(filters)
   if (since !== null && until !== null && since > until) {
-    throw invalid('bad_range', `since time (${since}) cannot be after until time (${until})`)
+    throw invalid('bad_range', '`since` time cannot be after `until` time')
   }
   const stream = backends.events.subscribe(scope, { sinceNano: since, untilNano: until, signal })
   const iterator = stream[Symbol.asyncIterator]()
@@ -69,6 +69,7 @@ async function usage({
   backends,
   scope,
   query,
+  version,
   reply,
 }: Exchange<Output<typeof schema.usageQuery>>): Promise<void> {
   const asked = (type: string) => query.type.length === 0 || query.type.includes(type)
@@ -83,7 +84,7 @@ async function usage({
   const used = (id: string) => containers.filter(({ spec }) => spec.imageId === id).length
   reply.json(200, {
     ...(asked('image') ? { LayersSize: await backends.images.usage(scope) } : {}),
-    Images: asked('image') ? images.map((image) => imageSummaryJson(image, used(image.id))) : null,
+    Images: asked('image') ? images.map((image) => imageSummaryJson(image, used(image.id), version)) : null,
     Containers: asked('container') ? await Promise.all(lines) : null,
     Volumes: asked('volume') ? [] : null,
     BuildCache: asked('build-cache') ? [] : null,
