@@ -1,0 +1,96 @@
+/**
+ * One node's containers: what a container is made of, the life of its process, its output and its execs. It is given
+ * sandboxes, networks, images and a store, and knows them by their ports only.
+ */
+import { mkdir } from 'node:fs/promises'
+import { within } from '../lib/deadline.ts'
+import { invalid } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { secondMs } from '../lib/units.ts'
+import { type Clock, createClock } from './clock.ts'
+import { type Containers, createContainers } from './containers.ts'
+import { Background, type EngineContext } from './context.ts'
+import { type EventFilter, Events, type NewEvent } from './events.ts'
+import { type EngineInfo, engineIdOf, engineInfo } from './info.ts'
+import type { EngineEvent } from './model.ts'
+import { ContainerOwner } from './owner.ts'
+import type { ImageStore } from './ports/images.ts'
+import type { NetworkProvider } from './ports/network.ts'
+import type { SandboxProvider, SandboxSize } from './ports/sandbox.ts'
+import type { ContainerStore, EventStore } from './ports/store.ts'
+import { recoverEngine } from './recover.ts'
+import { Registry } from './registry.ts'
+
+export interface EngineOptions {
+  readonly sandboxes: SandboxProvider
+  readonly networks: NetworkProvider
+  readonly images: ImageStore
+  readonly containers: ContainerStore
+  readonly events: EventStore
+  /** Each container has a directory below it, with its writable disk and its logs. */
+  readonly directory: string
+  readonly sizes: readonly SandboxSize[]
+  readonly defaultSize: string
+  readonly log: Log
+  readonly clock?: Clock
+}
+
+export interface Engine {
+  readonly containers: Containers
+  readonly events: {
+    subscribe(scope: { readonly project: string }, filter: EventFilter): AsyncIterable<EngineEvent>
+  }
+  readonly system: { info(scope: { readonly project: string }): Promise<EngineInfo> }
+  /** Tells of something that happened elsewhere: to an image, a network. */
+  publish(event: NewEvent): void
+  /** To be called once, before anything else is asked: takes up what an earlier daemon left. */
+  recover(): Promise<void>
+  /** Containers run on. Whatever was answered for is finished. */
+  close(): Promise<void>
+}
+
+/** Sandboxes that do not end by then are swept by the next daemon. */
+const closeDeadlineMs = 30 * secondMs
+
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  if (!options.sizes.some(({ name }) => name === options.defaultSize)) {
+    throw invalid('bad_default_size', `the default size ${options.defaultSize} is not one of the sizes`)
+  }
+  await mkdir(options.directory, { recursive: true, mode: 0o711 })
+  const clock = options.clock ?? createClock()
+  const { log } = options
+  const context: EngineContext = {
+    options,
+    clock,
+    log,
+    events: new Events(options.events, clock, log),
+    registry: new Registry(),
+    background: new Background(log),
+    isClosing: false,
+  }
+  const engineId = await engineIdOf(options.directory)
+  for (const stored of await options.containers.load()) {
+    context.registry.reserveName(stored.project, stored.name, stored.id)
+    context.registry.add(new ContainerOwner(context, stored))
+  }
+  return {
+    containers: createContainers(context),
+    events: { subscribe: ({ project }, filter) => context.events.subscribe(project, filter) },
+    system: { info: ({ project }) => engineInfo(context, engineId, project) },
+    publish: (event) => context.events.publish(event),
+    recover: () => recoverEngine(context),
+    close: () => closeEngine(context),
+  }
+}
+
+async function closeEngine(context: EngineContext): Promise<void> {
+  context.isClosing = true
+  const owners = context.registry.all()
+  for (const owner of owners) owner.cancelRestart()
+  await within(context.background.settled(), closeDeadlineMs, 'the work in the background').catch((error) => {
+    context.log.warn({ error: String(error) }, 'closing without waiting any longer')
+  })
+  await Promise.all(owners.map((owner) => owner.queue.idle()))
+  await Promise.all(owners.map((owner) => owner.log.endRun()))
+  await context.events.flush()
+}

@@ -1,0 +1,124 @@
+/**
+ * The end of a container's process. Between the exit and the answer to those who wait for it there is only what must be
+ * there: the last output written, the published ports free again, the state stored. The sandbox ends after that.
+ */
+import { messageOf } from '../lib/errors.ts'
+import { secondMs } from '../lib/units.ts'
+import { dateOf } from './clock.ts'
+import { type EngineContext, tell } from './context.ts'
+import { follow } from './lifecycle.ts'
+import { tellNetwork } from './network-events.ts'
+import type { ContainerOwner } from './owner.ts'
+import { forget, sweepRemoved } from './remove.ts'
+import { scheduleRestart } from './restart.ts'
+import { restartsAfterExit } from './restart-policy.ts'
+import type { Run } from './run.ts'
+import { SIGKILL } from './signals.ts'
+
+export interface RecordedExit {
+  readonly code: number
+  readonly oomKilled: boolean
+  readonly at: Date
+  /** When the exit code is not the process's own. */
+  readonly error: string
+}
+
+/** What dockerd says of a container whose end nobody saw. */
+export const unknownExitCode = 255
+const execsSettleMs = 2 * secondMs
+
+/** The exit is recorded when it comes; never before the start that is being recorded now. */
+export function watchExit(context: EngineContext, owner: ContainerOwner, run: Run, again: () => Run): void {
+  const exit = run.process!.exited.then(
+    ({ code, oomKilled, at }): RecordedExit => ({ code, oomKilled, at, error: '' }),
+    (error): RecordedExit => ({
+      code: run.killed ? 128 + SIGKILL : unknownExitCode,
+      oomKilled: false,
+      at: dateOf(context.clock.nowNano()),
+      error: run.killed ? '' : `the sandbox ended before its container: ${messageOf(error)}`,
+    }),
+  )
+  const recorded = exit.then(async (how) => {
+    if (!context.isClosing) await owner.queue.run(() => recordExit(context, owner, run, { ...how, again }))
+  })
+  recorded.catch((error) => {
+    context.log.error({ container: owner.id, error: messageOf(error) }, 'an exit could not be recorded')
+    run.ended.resolve()
+  })
+}
+
+async function recordExit(
+  context: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  exit: RecordedExit & { readonly again: () => Run },
+): Promise<void> {
+  const { spec, state } = owner.container
+  run.outputEnded = true
+  await owner.log.endRun()
+  const { restartCount } = state
+  const stoppedByUser = run.stoppedByUser
+  const restarts =
+    !run.restartAsked &&
+    restartsAfterExit(spec.restartPolicy, { code: exit.code, restartCount, stoppedByUser })
+  const status = follow(owner.status, 'exited', { ranBefore: true, restarts })
+  if (!status) return
+  const ranMs = exit.at.getTime() - (state.startedAt?.getTime() ?? exit.at.getTime())
+  const { code: exitCode, oomKilled, error } = exit
+  owner.run = null
+  owner.change({ port: null })
+  owner.changeState({ status, exitCode, oomKilled, error, finishedAt: exit.at, stoppedByUser, pid: 0 })
+  if (run.port && run.port.published.length > 0) await releasePort(context, owner)
+  const execDuration = String(Math.max(0, Math.floor(ranMs / secondMs)))
+  tell(context, owner.container, 'die', { exitCode: String(exitCode), execDuration })
+  if (run.port) tellNetwork(context, owner.container, run.port, 'disconnect')
+
+  const removesItself = status === 'exited' && spec.autoRemove && !run.restartAsked
+  if (removesItself) await forget(context, owner)
+  else if (status === 'restarting') await scheduleRestart(context, owner, { ranMs, again: exit.again })
+  else if (status === 'exited') await owner.save()
+  if (status !== 'restarting') owner.waiters.exited({ exitCode, error: '' })
+  run.ended.resolve()
+  beginTeardown(context, owner, run, { discard: removesItself || status === 'removing' })
+  if (removesItself) sweepRemoved(context, owner)
+}
+
+async function releasePort(context: EngineContext, owner: ContainerOwner): Promise<void> {
+  try {
+    await context.options.networks.deletePort(owner.id)
+  } catch (error) {
+    context.log.error({ container: owner.id, error: messageOf(error) }, 'a port could not be released')
+  }
+}
+
+/** `discard`: nobody will read its disk again. */
+export function beginTeardown(
+  context: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  how: { readonly discard: boolean },
+): void {
+  owner.hurryTeardown = () => run.killSandbox()
+  owner.teardown = tearDown(context, owner, run, how)
+  context.background.add(owner.teardown)
+}
+
+async function tearDown(
+  context: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  { discard }: { readonly discard: boolean },
+): Promise<void> {
+  await owner.execs.settled(run, execsSettleMs)
+  try {
+    // A guest that was paused when its process ended has to run to write its disk.
+    if (run.frozen) await run.sandbox?.resume()
+    if (discard || run.killed) await run.sandbox?.kill()
+    else await run.sandbox?.shutdown()
+  } catch (error) {
+    context.log.error({ container: owner.id, error: messageOf(error) }, 'a sandbox could not be ended')
+  }
+  // Also one that an earlier daemon did not come to release.
+  if (owner.container.spec.network !== 'none') await releasePort(context, owner)
+  owner.change({ sandbox: null })
+}

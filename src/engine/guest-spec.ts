@@ -1,0 +1,115 @@
+/** What the guest is told of a container: its view of the machine, and its processes. */
+import { capabilitiesOf } from './create/capabilities.ts'
+import { hostsFiles } from './create/hosts-files.ts'
+import { overlayEnv } from './create/merge-image.ts'
+import { limitsOf } from './create/sizes.ts'
+import { tmpfsOptions } from './create/tmpfs.ts'
+import type { ContainerSpec, ExecRequest } from './model.ts'
+import type { Port } from './ports/network.ts'
+import type { GuestContainer, GuestProcessSpec, SandboxConfiguration, SandboxSize } from './ports/sandbox.ts'
+import type { StoredContainer } from './ports/store.ts'
+import { mainProcessId } from './run.ts'
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Docker's own. */
+const maskedPaths = [
+  ...['/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats'],
+  ...['/proc/timer_list', '/proc/timer_stats', '/proc/sched_debug', '/proc/scsi', '/sys/firmware'],
+  '/sys/devices/virtual/powercap',
+]
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+/** As Docker since 20.10: every user may listen on any port of the container's own network, and ping. */
+const networkSysctls = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+}
+
+export function configurationOf(spec: ContainerSpec, port: Port | null): SandboxConfiguration {
+  const interfaces = port
+    ? [{ name: 'eth0', mac: port.mac, mtu: port.mtu, addresses: [port.ipv4], gateways: [port.gateway4] }]
+    : []
+  return { hostname: spec.hostname, interfaces, sysctls: {} }
+}
+
+export function guestContainerOf(
+  { id, spec }: StoredContainer,
+  options: { readonly size: SandboxSize; readonly port: Port | null; readonly resolvConf: string },
+): GuestContainer {
+  const { privileged } = spec
+  return {
+    id,
+    hostname: spec.hostname,
+    domainname: spec.domainname ?? '',
+    readonlyRoot: spec.readonlyRoot,
+    privileged,
+    files: hostsFiles(spec, options.port, options.resolvConf),
+    tmpfs: Object.entries(spec.tmpfs).map(([path, asked]) => ({ path, options: tmpfsOptions(path, asked) })),
+    maskedPaths: privileged ? [] : (spec.maskedPaths ?? maskedPaths),
+    readonlyPaths: privileged ? [] : (spec.readonlyPaths ?? readonlyPaths),
+    shmBytes: spec.shmBytes,
+    limits: limitsOf(spec, options.size),
+    sysctls: { ...networkSysctls, ...spec.sysctls },
+  }
+}
+
+function baseEnv(spec: ContainerSpec, tty: boolean): readonly string[] {
+  return [defaultPath, `HOSTNAME=${spec.hostname}`, ...(tty ? ['TERM=xterm'] : [])]
+}
+
+function capabilitySets(names: readonly string[]): GuestProcessSpec['capabilities'] {
+  return { bounding: names, effective: names, inheritable: [], ambient: [] }
+}
+
+/** Docker looks a program up as given; `cmd` and `entrypoint` together are never empty. */
+export function mainArgs(spec: ContainerSpec): readonly string[] {
+  return [...(spec.entrypoint ?? []), ...(spec.cmd ?? [])]
+}
+
+export function mainProcessOf({ id, spec }: StoredContainer): GuestProcessSpec {
+  return {
+    id: mainProcessId,
+    container: id,
+    main: true,
+    init: spec.init,
+    tty: spec.tty,
+    stdin: spec.openStdin,
+    args: mainArgs(spec),
+    env: overlayEnv(baseEnv(spec, spec.tty), spec.env),
+    cwd: spec.workingDir || '/',
+    user: spec.user,
+    groups: spec.groupAdd,
+    capabilities: capabilitySets(capabilitiesOf(spec)),
+    noNewPrivileges: spec.noNewPrivileges,
+    rlimits: spec.ulimits,
+    oomScoreAdj: spec.oomScoreAdj,
+  }
+}
+
+export function execProcessOf(
+  { id, spec }: StoredContainer,
+  processId: number,
+  request: ExecRequest,
+  size: { rows: number; columns: number } | undefined,
+): GuestProcessSpec {
+  const privileged = request.privileged || spec.privileged
+  return {
+    id: processId,
+    container: id,
+    main: false,
+    init: false,
+    tty: request.tty,
+    stdin: request.attach.stdin,
+    args: request.cmd,
+    env: overlayEnv(baseEnv(spec, request.tty), spec.env, request.env),
+    cwd: request.workingDir || spec.workingDir || '/',
+    user: request.user || spec.user,
+    groups: spec.groupAdd,
+    capabilities: capabilitySets(capabilitiesOf({ ...spec, privileged })),
+    noNewPrivileges: spec.noNewPrivileges,
+    rlimits: spec.ulimits,
+    oomScoreAdj: spec.oomScoreAdj,
+    ...(size ? { size } : {}),
+  }
+}

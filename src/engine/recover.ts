@@ -1,0 +1,183 @@
+/**
+ * What the daemon does first: it takes up the sandboxes that ran on without it, records what happened to them meanwhile,
+ * undoes what was half made, and lets restart policies have their say. Where the store and a guest disagree, the guest is right.
+ */
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasCode, messageOf } from '../lib/errors.ts'
+import { dateOf } from './clock.ts'
+import { type EngineContext, tell } from './context.ts'
+import { beginTeardown, unknownExitCode, watchExit } from './exit.ts'
+import { isLive } from './lifecycle.ts'
+import type { ContainerOwner } from './owner.ts'
+import type { Sandbox } from './ports/sandbox.ts'
+import { forget, sweepRemoved } from './remove.ts'
+import { restartsAfterExit, startsWithDaemon } from './restart-policy.ts'
+import { mainProcessId, Run } from './run.ts'
+import { again, beginStart } from './start.ts'
+
+/** Adopting is a handshake with each guest: so many at a time. */
+const adoptAtOnce = 16
+
+export async function recoverEngine(context: EngineContext): Promise<void> {
+  const { sandboxes, networks } = context.options
+  const owners = context.registry.all()
+  const adopted = new Map<ContainerOwner, Sandbox>()
+  const pending = owners.filter(({ container }) => container.sandbox)
+  const adoptNext = async () => {
+    for (let owner = pending.pop(); owner; owner = pending.pop()) {
+      const sandbox = await adopt(context, owner)
+      if (sandbox) adopted.set(owner, sandbox)
+    }
+  }
+  await Promise.all(Array.from({ length: adoptAtOnce }, adoptNext))
+  await sandboxes.sweep(new Set([...adopted.values()].map(({ handle }) => handle.id)))
+  await networks.restore(new Set([...adopted.keys()].map(({ id }) => id)))
+  for (const owner of owners) {
+    try {
+      await owner.queue.run(() => recoverContainer(context, owner, adopted.get(owner)))
+    } catch (error) {
+      context.log.error(
+        { container: owner.id, error: messageOf(error) },
+        'a container could not be recovered',
+      )
+    }
+  }
+  await sweepDirectories(context)
+}
+
+async function adopt(context: EngineContext, owner: ContainerOwner): Promise<Sandbox | undefined> {
+  const { sandbox } = owner.container
+  try {
+    return await context.options.sandboxes.adopt(sandbox!)
+  } catch (error) {
+    if (!hasCode(error, 'sandbox_gone')) {
+      context.log.warn(
+        { container: owner.id, error: messageOf(error) },
+        'a sandbox does not answer and is ended',
+      )
+    }
+    return undefined
+  }
+}
+
+/** In the owner's queue. */
+async function recoverContainer(
+  context: EngineContext,
+  owner: ContainerOwner,
+  sandbox: Sandbox | undefined,
+): Promise<void> {
+  const { status } = owner.container.state
+  if (!sandbox) owner.change({ sandbox: null })
+  if (isLive(status)) {
+    const process = sandbox?.adoptable().find(({ main }) => main)
+    if (sandbox && process) return resumeRun(context, owner, sandbox)
+    return sandbox ? undoStart(context, owner, sandbox) : recordLoss(context, owner)
+  }
+  // Its disk may not have been written when the last daemon ended.
+  if (sandbox) teardownOf(context, owner, sandbox, false)
+  if (status === 'exited' && owner.container.spec.autoRemove) return removeNow(context, owner)
+  const { spec, state } = owner.container
+  const wasRun = state.startedAt !== null && (status === 'exited' || status === 'restarting')
+  if (wasRun && startsWithDaemon(spec.restartPolicy, state)) startAgain(context, owner)
+  else if (status === 'restarting') {
+    owner.changeState({ status: 'exited' })
+    await owner.save()
+  } else if (status === 'removing' || status === 'dead') await removeNow(context, owner)
+}
+
+/** It runs, or has exited and says so now: from the log's end nothing is lost and nothing comes twice. */
+async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox): Promise<void> {
+  const run = new Run()
+  const { log } = owner
+  const from = await log.offsets()
+  run.sandbox = sandbox
+  run.port = owner.container.port
+  run.process = sandbox.adoptProcess(
+    mainProcessId,
+    { write: (stream, chunk, offset) => log.append(stream, chunk, offset) },
+    from,
+  )
+  run.frozen = owner.status === 'paused'
+  forgetExecs(context, owner, run)
+  owner.run = run
+  owner.changeState({ status: run.frozen ? 'paused' : 'running', pid: run.process.pid })
+  await owner.save()
+  sandbox.onOom(() => tell(context, owner.container, 'oom'))
+  run.started.resolve()
+  watchExit(context, owner, run, again(context, owner))
+}
+
+/** Their clients went with the daemon that started them; they run on, unheard. */
+function forgetExecs(context: EngineContext, owner: ContainerOwner, run: Run): void {
+  for (const { id, main, acked } of run.sandbox!.adoptable()) {
+    run.nextProcessId = Math.max(run.nextProcessId, id + 1)
+    if (main) continue
+    const process = run.sandbox!.adoptProcess(id, { write() {} }, acked)
+    process.exited
+      .then(() => process.forget())
+      .catch((error) =>
+        context.log.debug({ container: owner.id, error: messageOf(error) }, 'an old exec is gone'),
+      )
+  }
+}
+
+/** Its sandbox is there and has no process: the last daemon died before it had started one, and told nobody that it had. */
+async function undoStart(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox): Promise<void> {
+  teardownOf(context, owner, sandbox, true)
+  const { finishedAt } = owner.container.state
+  owner.change({ port: null })
+  owner.changeState({
+    status: finishedAt === null ? 'created' : 'exited',
+    startedAt: finishedAt === null ? null : owner.container.state.startedAt,
+  })
+  await owner.save()
+}
+
+/** The host, or somebody on it, ended the sandbox: what the process came to nobody knows. */
+async function recordLoss(context: EngineContext, owner: ContainerOwner): Promise<void> {
+  const { spec, state } = owner.container
+  owner.change({ port: null })
+  owner.changeState({
+    status: 'exited',
+    exitCode: unknownExitCode,
+    error: 'the sandbox ended while the daemon was down',
+    finishedAt: dateOf(context.clock.nowNano()),
+    pid: 0,
+  })
+  tell(context, owner.container, 'die', { exitCode: String(unknownExitCode) })
+  if (spec.autoRemove) return removeNow(context, owner)
+  await owner.save()
+  const exit = { code: unknownExitCode, restartCount: state.restartCount, stoppedByUser: state.stoppedByUser }
+  if (restartsAfterExit(spec.restartPolicy, exit)) startAgain(context, owner)
+}
+
+async function removeNow(context: EngineContext, owner: ContainerOwner): Promise<void> {
+  await forget(context, owner)
+  sweepRemoved(context, owner)
+}
+
+function startAgain(context: EngineContext, owner: ContainerOwner): void {
+  beginStart(context, owner, { byPolicy: true }).started.promise.catch((error) => {
+    context.log.warn(
+      { container: owner.id, error: messageOf(error) },
+      'a container could not be started again',
+    )
+  })
+}
+
+function teardownOf(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox, discard: boolean): void {
+  const run = new Run()
+  run.sandbox = sandbox
+  run.frozen = owner.status === 'paused'
+  beginTeardown(context, owner, run, { discard })
+}
+
+/** Files of containers that are not in the store: of a creation or a removal that was not finished. */
+async function sweepDirectories({ options, registry, log }: EngineContext): Promise<void> {
+  for (const entry of await readdir(options.directory, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !/^[0-9a-f]{64}$/.test(entry.name) || registry.has(entry.name)) continue
+    log.info({ directory: entry.name }, 'removing the files of a container that does not exist')
+    await rm(join(options.directory, entry.name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,52 @@
+/** One life of a container's process, from the beginning of a start until its exit is recorded. */
+import { hasCode } from '../lib/errors.ts'
+import type { Port } from './ports/network.ts'
+import type { ContainerStats, GuestProcess, Sandbox } from './ports/sandbox.ts'
+
+export class Run {
+  /** Aborted by a removal while it starts. */
+  readonly abort = new AbortController()
+  readonly started = Promise.withResolvers<void>()
+  /** Resolves when the exit is in the store, or the start has failed. */
+  readonly ended = Promise.withResolvers<void>()
+  sandbox: Sandbox | null = null
+  process: GuestProcess | null = null
+  port: Port | null = null
+  /** A user wanted it to end: the restart policy has no say then. */
+  stoppedByUser = false
+  /** A user asked for a restart: it is not removed in between. */
+  restartAsked = false
+  /** We ended its sandbox: the exit code is that of SIGKILL. */
+  killed = false
+  outputEnded = false
+  /** Signals that came while it was paused; a stopped guest takes none. */
+  heldSignals = new Set<number>()
+  frozen = false
+  /** As of the moment it was paused. */
+  frozenStats: ContainerStats | null = null
+  /** Process 1 is the container's own. */
+  nextProcessId = 2
+
+  constructor() {
+    // Whoever started it hears of a failure; so may nobody else.
+    this.started.promise.catch(() => {})
+  }
+
+  /** False when there is nobody left to take it. */
+  async signal(signal: number): Promise<boolean> {
+    try {
+      await this.process?.signal(signal)
+      return this.process !== null
+    } catch (error) {
+      if (hasCode(error, 'process_exited') || hasCode(error, 'sandbox_gone')) return false
+      throw error
+    }
+  }
+
+  async killSandbox(): Promise<void> {
+    this.killed = true
+    await this.sandbox?.kill()
+  }
+}
+
+export const mainProcessId = 1

@@ -1,0 +1,253 @@
+/**
+ * Starting a container: a port and a sandbox at the same time, then everything the guest has to do sent without waiting for
+ * one answer before the next. The container is stored as running, with the way back to its sandbox, while the guest is at
+ * work: whatever the daemon dies of, the next one asks the guest whether that came true. A failure leaves nothing.
+ */
+import { rm, stat } from 'node:fs/promises'
+import { conflict, kindOf, messageOf } from '../lib/errors.ts'
+import { Rollback } from '../lib/rollback.ts'
+import { minuteMs } from '../lib/units.ts'
+import { dateOf } from './clock.ts'
+import { type EngineContext, tell } from './context.ts'
+import { watchExit } from './exit.ts'
+import { configurationOf, guestContainerOf, mainArgs, mainProcessOf } from './guest-spec.ts'
+import { follow } from './lifecycle.ts'
+import type { ContainerState } from './model.ts'
+import { tellNetwork } from './network-events.ts'
+import type { ContainerOwner } from './owner.ts'
+import type { Port } from './ports/network.ts'
+import type { GuestProcess, Sandbox, SandboxSize } from './ports/sandbox.ts'
+import { forget } from './remove.ts'
+import { scheduleRestart } from './restart.ts'
+import { restartsAfterExit } from './restart-policy.ts'
+import { Run } from './run.ts'
+import { type Refusal, refusalOf } from './start-failure.ts'
+
+/** The first start of an image may have to convert it; the sandbox provider has its own, shorter ones. */
+const claimDeadlineMs = 2 * minuteMs
+
+export async function startContainer(context: EngineContext, owner: ContainerOwner): Promise<void> {
+  const outcome = await owner.perform('start', () => beginStart(context, owner, { byPolicy: false }))
+  await (outcome.done ? outcome.value : outcome.join).started.promise
+}
+
+/** What the restart policy does when its time has come; in the owner's queue. */
+export function again(context: EngineContext, owner: ContainerOwner): () => Run {
+  return () => beginStart(context, owner, { byPolicy: true })
+}
+
+interface StartReason {
+  /** Not a user but the restart policy wants it. */
+  readonly byPolicy: boolean
+}
+
+/** To be called in the owner's queue, when the verdict was to act. The rest goes on outside of it. */
+export function beginStart(context: EngineContext, owner: ContainerOwner, reason: StartReason): Run {
+  const run = new Run()
+  const before = owner.container.state
+  owner.cancelRestart()
+  owner.run = run
+  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0 })
+  for (const attachment of owner.attachments) attachment.take(run)
+  context.background.add(drive(context, owner, run, { before, ...reason }))
+  return run
+}
+
+async function drive(
+  context: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  reason: StartReason & { readonly before: ContainerState },
+): Promise<void> {
+  try {
+    await boot(context, owner, run)
+  } catch (error) {
+    await owner.queue.run(() => failed(context, owner, run, { ...reason, error }))
+    return
+  }
+  await owner.queue.run(async () => {
+    const restartCount = reason.byPolicy ? reason.before.restartCount : 0
+    owner.changeState({
+      status: 'running',
+      pid: run.process!.pid,
+      startedAt: dateOf(context.clock.nowNano()),
+      restartCount,
+    })
+    if (run.port) tellNetwork(context, owner.container, run.port, 'connect')
+    tell(context, owner.container, 'start')
+    watchExit(context, owner, run, again(context, owner))
+  })
+  run.started.resolve()
+}
+
+async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+  await owner.teardown
+  await using undo = new Rollback()
+  const { port, sandbox, resolvConf } = await gather(context, owner, run, undo)
+  const { container, log } = owner
+  const { spec } = container
+  const size = sandbox.handle.size
+  const configured = sandbox.configure(configurationOf(spec, port))
+  const created = sandbox.createContainer(guestContainerOf(container, { size, port, resolvConf }))
+  const stored = store(context, owner, sandbox, port)
+  const prepared = allInOrder([configured, created, stored])
+  // Handled below, whatever the plugging does.
+  prepared.catch(() => {})
+  if (port && sandbox.handle.nic) await context.options.networks.plug(port, sandbox.handle.nic)
+  const started = sandbox.startProcess(mainProcessOf(container), {
+    write: (stream, chunk, offset) => log.append(stream, chunk, offset),
+  })
+  const [, process] = (await allInOrder<unknown>([prepared, started])) as [unknown, GuestProcess]
+  if (run.abort.signal.aborted) throw brokenOff(owner)
+  sandbox.onOom(() => tell(context, owner.container, 'oom'))
+  run.sandbox = sandbox
+  run.port = port
+  run.process = process
+  undo.commit()
+}
+
+/** Everything that does not need one another. */
+async function gather(context: EngineContext, owner: ContainerOwner, run: Run, undo: Rollback) {
+  const { options, log } = context
+  const { id, project, spec } = owner.container
+  const { networks } = options
+  const network = spec.network === 'none' ? null : networks.defaultNetwork(project).id
+  const careful = (what: string, step: () => Promise<void>) => async () => {
+    await step().catch((error) =>
+      log.error({ container: id, error: messageOf(error) }, `${what} could not be undone`),
+    )
+  }
+  const port = network
+    ? networks.createPort({
+        id,
+        project,
+        network,
+        publish: spec.publish,
+        ...(spec.macAddress ? { mac: spec.macAddress } : {}),
+        ...(owner.container.port ? { ipv4: owner.container.port.ipv4 } : {}),
+      })
+    : Promise.resolve(null)
+  const sandbox = claim(context, owner, run, network)
+  const others = [networks.resolvConf(), owner.log.beginRun()] as const
+  const [portDone, sandboxDone] = await Promise.allSettled([port, sandbox, ...others])
+  if (portDone.status === 'fulfilled' && portDone.value) {
+    undo.add(careful('the port of a failed start', () => networks.deletePort(id)))
+  }
+  if (sandboxDone.status === 'fulfilled') {
+    undo.add(careful('the sandbox of a failed start', () => sandboxDone.value.kill()))
+  }
+  if (run.abort.signal.aborted) throw brokenOff(owner)
+  return { port: await port, sandbox: await sandbox, resolvConf: await others[0], _: await others[1] }
+}
+
+async function claim(
+  { options }: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  network: string | null,
+): Promise<Sandbox> {
+  const { id, spec, scratchBaseBytes } = owner.container
+  const path = owner.scratchPath
+  const fresh = scratchBaseBytes === null
+  // What a start left that was never stored.
+  if (fresh) await rm(path, { force: true })
+  const image = await options.images.blockImage(spec.imageId)
+  const signal = AbortSignal.any([run.abort.signal, AbortSignal.timeout(claimDeadlineMs)])
+  const size = sizeOf(options.sizes, spec.size)
+  return options.sandboxes.claim({ id, size, network, image, scratch: { path, fresh } }, { signal })
+}
+
+/** A size that is no longer offered is still that of the containers that have it. */
+function sizeOf(sizes: readonly SandboxSize[], name: string): SandboxSize {
+  const size = sizes.find((offered) => offered.name === name)
+  if (!size) throw conflict('size_gone', `size ${name} is no longer offered; create the container anew`)
+  return size
+}
+
+async function store(
+  { clock }: EngineContext,
+  owner: ContainerOwner,
+  sandbox: Sandbox,
+  port: Port | null,
+): Promise<void> {
+  owner.change({ sandbox: sandbox.handle, port })
+  if (owner.container.scratchBaseBytes === null) {
+    const { blocks } = await stat(owner.scratchPath)
+    owner.change({ scratchBaseBytes: blocks * 512 })
+  }
+  await owner.save({ status: 'running', startedAt: dateOf(clock.nowNano()) })
+}
+
+/** Waits for all, and throws what failed first in the order of the list. */
+async function allInOrder<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises)
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
+
+function brokenOff(owner: ContainerOwner) {
+  return conflict('removing', `container ${owner.container.name} is being removed: its start was broken off`)
+}
+
+interface Failure {
+  readonly before: ContainerState
+  readonly byPolicy: boolean
+  readonly error: unknown
+}
+
+/** In the owner's queue: the container is as before, but for why it did not start. */
+async function failed(
+  context: EngineContext,
+  owner: ContainerOwner,
+  run: Run,
+  failure: Failure,
+): Promise<void> {
+  const { before, error } = failure
+  const { spec } = owner.container
+  const refusal = refusalOf(error, 'container', {
+    program: mainArgs(spec)[0]!,
+    cwd: spec.workingDir,
+    user: spec.user,
+  })
+  const told = refusal?.error ?? error
+  const aborted = run.abort.signal.aborted
+  const facts = { ranBefore: before.finishedAt !== null, restarts: false }
+  owner.run = null
+  run.outputEnded = true
+  owner.change({ sandbox: null, port: null })
+  owner.changeState({
+    ...before,
+    status: follow('starting', 'start_failed', facts)!,
+    ...(aborted ? {} : { error: messageOf(told), exitCode: refusal?.exitCode ?? 128 }),
+  })
+  try {
+    await owner.log.endRun()
+    await afterFailure(context, owner, { ...failure, refusal, aborted })
+  } catch (storing) {
+    context.log.error(
+      { container: owner.id, error: messageOf(storing) },
+      'a failed start could not be recorded',
+    )
+  }
+  run.ended.resolve()
+  run.started.reject(told)
+}
+
+async function afterFailure(
+  context: EngineContext,
+  owner: ContainerOwner,
+  failure: Failure & { readonly refusal: Refusal | undefined; readonly aborted: boolean },
+): Promise<void> {
+  if (failure.aborted) return owner.save()
+  const { spec, state } = owner.container
+  if (spec.autoRemove) return forget(context, owner)
+  const retryable = ['exhausted', 'unavailable', 'deadline'].includes(kindOf(failure.error) ?? '')
+  const exit = { code: state.exitCode, restartCount: state.restartCount, stoppedByUser: false }
+  if (failure.byPolicy && retryable && restartsAfterExit(spec.restartPolicy, exit)) {
+    return scheduleRestart(context, owner, { ranMs: 0, again: again(context, owner) })
+  }
+  await owner.save()
+  owner.waiters.exited({ exitCode: state.exitCode, error: state.error })
+}

@@ -1,0 +1,81 @@
+/** Containers in the state store. */
+import type { Selectable } from 'kysely'
+import type { ContainerState } from '../engine/model.ts'
+import type { ContainerStore, StoredContainer } from '../engine/ports/store.ts'
+import type { Database } from './database.ts'
+
+export type ContainerTables = {
+  containers: {
+    id: string
+    project: string
+    name: string
+    created_at_ms: number
+    spec: string
+    state: string
+    sandbox: string | null
+    port: string | null
+    scratch_base_bytes: number | null
+  }
+}
+
+export function createContainerStore(database: Database): ContainerStore {
+  const db = database.withTables<ContainerTables>()
+  return {
+    async load() {
+      const rows = await db.selectFrom('containers').selectAll().orderBy('created_at_ms').execute()
+      return rows.map(containerOf)
+    },
+
+    async add(container) {
+      const { id, project, createdAt, spec } = container
+      await db
+        .insertInto('containers')
+        .values({
+          id,
+          project,
+          created_at_ms: createdAt.getTime(),
+          spec: JSON.stringify(spec),
+          ...changing(container),
+        })
+        .execute()
+    },
+
+    async update(container) {
+      await db.updateTable('containers').set(changing(container)).where('id', '=', container.id).execute()
+    },
+
+    async remove(id) {
+      await db.deleteFrom('containers').where('id', '=', id).execute()
+    },
+  }
+}
+
+function changing({ name, state, sandbox, port, scratchBaseBytes }: StoredContainer) {
+  return {
+    name,
+    state: JSON.stringify(state),
+    sandbox: sandbox && JSON.stringify(sandbox),
+    port: port && JSON.stringify(port),
+    scratch_base_bytes: scratchBaseBytes,
+  }
+}
+
+function containerOf(row: Selectable<ContainerTables['containers']>): StoredContainer {
+  return {
+    id: row.id,
+    project: row.project,
+    name: row.name,
+    createdAt: new Date(row.created_at_ms),
+    spec: JSON.parse(row.spec),
+    state: stateOf(row.state),
+    sandbox: row.sandbox && JSON.parse(row.sandbox),
+    port: row.port && JSON.parse(row.port),
+    scratchBaseBytes: row.scratch_base_bytes,
+  }
+}
+
+function stateOf(text: string): ContainerState {
+  const state = JSON.parse(text)
+  const date = (value: string | null) => (value === null ? null : new Date(value))
+  return { ...state, startedAt: date(state.startedAt), finishedAt: date(state.finishedAt) }
+}
