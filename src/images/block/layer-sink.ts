@@ -45,8 +45,7 @@ export class LayerSink implements TarSink {
     this.#count(entry)
     this.#open = null
     const path = components(entry.name)
-    const last = path.at(-1) ?? ''
-    const white = whiteout(last)
+    const white = whiteout(path)
     if (white.kind === 'opaque') this.#tree.clear(path.slice(0, -1))
     else if (white.kind === 'remove') this.#tree.remove(path.slice(0, -1), white.name)
     else if (white.kind === 'none') this.#put(entry, path)

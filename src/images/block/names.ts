@@ -30,11 +30,12 @@ export type Whiteout =
 
 const prefix = '.wh.'
 
-export function whiteout(last: string): Whiteout {
-  if (!last.startsWith(prefix)) return { kind: 'none' }
+export function whiteout(path: readonly string[]): Whiteout {
+  const last = path.at(-1) ?? ''
   if (last === '.wh..wh..opq') return { kind: 'opaque' }
   // AUFS kept its own notes under such names.
-  if (last.startsWith('.wh..wh.')) return { kind: 'ignore' }
+  if (path.some((part) => part.startsWith('.wh..wh.'))) return { kind: 'ignore' }
+  if (!last.startsWith(prefix)) return { kind: 'none' }
   const name = last.slice(prefix.length)
   if (name === '' || name === '.' || name === '..')
     throw badTar(`the whiteout ${printable(last)} names nothing`)

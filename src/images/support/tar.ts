@@ -13,7 +13,7 @@ export interface TestEntry {
   device?: [major: number, minor: number]
   /** Said in the header instead of the data's size. */
   size?: number | Buffer
-  pax?: Record<string, string | Buffer> | [key: string, value: string | Buffer][]
+  pax?: Record<string, string | Buffer> | [key: string, value: string | Buffer][] | undefined
   /** PAX records as they are. */
   paxRaw?: Buffer
   magic?: string
