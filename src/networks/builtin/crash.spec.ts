@@ -14,6 +14,7 @@ import { openDatabase } from '../../store/database.ts'
 import { createNetworkRecords } from '../../store/networks.ts'
 import { hostTableOf, namesOf } from './names.ts'
 import { createBuiltinNetworks } from './networks.ts'
+import { holdHost } from './support/host-lock.ts'
 import { labRanges, needsRoot } from './support/lab.ts'
 
 const program = join(import.meta.dirname, 'support/churn.ts')
@@ -46,7 +47,8 @@ async function listed(
 test(
   'whenever a daemon is killed, the next one has exactly the ports and rules that it keeps',
   needsRoot,
-  async () => {
+  async (t) => {
+    t.after(await holdHost())
     const directory = await mkdtemp(join(tmpdir(), 'networks-crash-'))
     const prefix = `q${randomBytes(2).toString('hex')}`
     const store = join(directory, 'state.sqlite')

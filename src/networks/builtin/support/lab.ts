@@ -18,6 +18,7 @@ import { createNetworkRecords } from '../../../store/networks.ts'
 import { ipBatch } from '../commands.ts'
 import { type NetworkNames, namesOf, newCardName } from '../names.ts'
 import { type BuiltinNetworks, createBuiltinNetworks } from '../networks.ts'
+import { holdHost } from './host-lock.ts'
 
 export const needsRoot = { skip: process.getuid?.() === 0 ? false : 'needs root for network namespaces' }
 
@@ -40,6 +41,7 @@ export class Lab implements AsyncDisposable {
   readonly database: Database
   networks!: BuiltinNetworks
   readonly #undo = new Rollback()
+  #letGo: () => Promise<void> = async () => {}
 
   constructor(database: Database) {
     this.prefix = `q${randomBytes(2).toString('hex')}`
@@ -47,15 +49,20 @@ export class Lab implements AsyncDisposable {
   }
 
   static async open(projects: readonly string[] = ['default']): Promise<Lab> {
-    const database = await openDatabase(':memory:')
-    const lab = new Lab(database)
-    lab.#undo.add(() => database.destroy())
-    for (const id of projects.filter((project) => project !== 'default')) {
-      await database.insertInto('projects').values({ id, name: id, created_at_ms: 0 }).execute()
+    const lab = new Lab(await openDatabase(':memory:'))
+    lab.#undo.add(() => lab.database.destroy())
+    try {
+      lab.#letGo = await holdHost()
+      for (const id of projects.filter((project) => project !== 'default')) {
+        await lab.database.insertInto('projects').values({ id, name: id, created_at_ms: 0 }).execute()
+      }
+      lab.networks = await lab.daemon(projects)
+      lab.#undo.add(() => lab.networks.close({ remove: true }))
+      return lab
+    } catch (error) {
+      await lab[Symbol.asyncDispose]()
+      throw error
     }
-    lab.networks = await lab.daemon(projects)
-    lab.#undo.add(() => lab.networks.close({ remove: true }))
-    return lab
   }
 
   /** A daemon's networks; a second call is what the next daemon finds. */
@@ -155,9 +162,13 @@ export class Lab implements AsyncDisposable {
 
   /** Ends everything, then counts: nothing with our prefix may be left. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#undo[Symbol.asyncDispose]()
-    // The kernel takes a namespace's links away a moment after the namespace.
-    await until('nothing of the lab to be left', () => this.#isGone(), { deadlineMs: 5_000 })
+    try {
+      await this.#undo[Symbol.asyncDispose]()
+      // The kernel takes a namespace's links away a moment after the namespace.
+      await until('nothing of the lab to be left', () => this.#isGone(), { deadlineMs: 5_000 })
+    } finally {
+      await this.#letGo()
+    }
   }
 
   async #isGone(): Promise<true> {
