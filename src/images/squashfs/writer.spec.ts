@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { run } from '../../lib/spawn.ts'
+import { cpuMs } from '../../lib/support/cpu-ms.ts'
 import { listing, paths } from '../support/fixture.ts'
 import { merger } from '../support/merge.ts'
 import { type TestEntry, tar, tarEnd, tarEntry } from '../support/tar.ts'
@@ -53,9 +54,11 @@ test('blocks of zeros take no room', async (t) => {
 test('a directory of 70,000 names is written in little time and every name is found', async (t) => {
   const { merge } = merger(t)
   const entries = Array.from({ length: 70_000 }, (_, i) => tarEntry({ name: `d/file-number-${i}` }))
-  const start = performance.now()
-  const image = merge([Buffer.concat([...entries, tarEnd])])
-  assert.ok(performance.now() - start < 10_000)
+  let image = ''
+  const cost = cpuMs(() => {
+    image = merge([Buffer.concat([...entries, tarEnd])])
+  })
+  assert.ok(cost < 10_000, `${cost} ms`)
   assert.equal((await paths(image)).length, 70_001)
 })
 
