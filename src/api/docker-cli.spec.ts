@@ -1,72 +1,27 @@
 /** The real docker command, in each version that is installed, against the front door over fakes. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../lib/deadline.ts'
+import { DockerCommand, type Ended, installedDockers, type Running } from './support/docker-command.ts'
 import { Served } from './support/serve.ts'
 
 const wait = { deadlineMs: 10_000 }
 
-/** Every docker on the PATH and where Debian puts its own, once each. */
-function installed(): { path: string; version: string }[] {
-  const directories = [...(process.env.PATH ?? '').split(':'), '/usr/local/bin', '/usr/bin']
-  const found = new Map<string, { path: string; version: string }>()
-  for (const directory of directories) {
-    const path = join(directory, 'docker')
-    const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' })
-    const version = /version ([\d.]+)/.exec(stdout ?? '')?.[1]
-    if (status === 0 && version) found.set(realpathSync(path), { path, version })
-  }
-  return [...found.values()]
-}
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 class Cli implements AsyncDisposable {
   readonly served: Served
-  readonly #path: string
-  readonly #config: string
-  readonly #children = new Set<ChildProcess>()
+  readonly #command: DockerCommand
 
   private constructor(served: Served, path: string) {
     this.served = served
-    this.#path = path
-    this.#config = mkdtempSync(join(tmpdir(), 'hb-docker-config-'))
+    this.#command = new DockerCommand(path, served.socketPath)
   }
 
   static async start(path: string): Promise<Cli> {
     return new Cli(await Served.start(), path)
   }
 
-  start(args: readonly string[]): { child: ChildProcess; said: () => string; ended: Promise<Ended> } {
-    const env = {
-      PATH: process.env.PATH,
-      DOCKER_HOST: `unix://${this.served.socketPath}`,
-      DOCKER_CONFIG: this.#config,
-    }
-    const child = spawn(this.#path, args, { env, stdio: 'pipe' })
-    this.#children.add(child)
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk
-    })
-    const ended = new Promise<Ended>((resolve) => {
-      child.once('close', (code) => {
-        this.#children.delete(child)
-        resolve({ code, stdout, stderr })
-      })
-    })
-    return { child, said: () => stdout, ended }
+  start(args: readonly string[]): Running {
+    return this.#command.start(args)
   }
 
   async run(args: string, input = ''): Promise<Ended> {
@@ -76,13 +31,12 @@ class Cli implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) child.kill('SIGKILL')
+    this.#command[Symbol.dispose]()
     await this.served[Symbol.asyncDispose]()
-    rmSync(this.#config, { recursive: true, force: true })
   }
 }
 
-const clis = installed()
+const clis = installedDockers()
 test('some docker command is installed', { skip: clis.length > 0 ? false : 'none is' }, () => {})
 
 for (const { path, version } of clis) {
