@@ -51,9 +51,17 @@ async function freePort(): Promise<number> {
   return port
 }
 
+export interface RegistryOptions {
+  readonly password?: [user: string, password: string]
+  /** Where its content is, and stays; otherwise it has a directory of its own that goes with it. */
+  readonly content?: string
+  /** So that several can serve the same content. */
+  readonly readOnly?: boolean
+}
+
 export async function startRegistry(
-  t: TestContext,
-  options: { password?: [user: string, password: string] } = {},
+  t: Pick<TestContext, 'after'>,
+  options: RegistryOptions = {},
 ): Promise<TestRegistry> {
   const directory = await mkdtemp(join(tmpdir(), 'hb-registry-'))
   const port = await freePort()
@@ -62,7 +70,10 @@ export async function startRegistry(
     join(directory, 'config.yml'),
     `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
-storage: { filesystem: { rootdirectory: ${directory}/data }, delete: { enabled: true } }
+storage:
+  filesystem: { rootdirectory: ${options.content ?? `${directory}/data`} }
+  delete: { enabled: true }
+  maintenance: { readonly: { enabled: ${options.readOnly ?? false} } }
 http: { addr: '127.0.0.1:${port}' }
 ${auth}`,
   )
