@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { PassThrough, Writable } from 'node:stream'
+import { once } from 'node:events'
+import { PassThrough, type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import { until } from '../lib/deadline.ts'
@@ -241,6 +242,28 @@ test('a client that is still sending is told why its upload was refused', async 
   const answer = await served.ask('POST', '/images/load', sent)
   assert.deepEqual([answer.status, answer.json], [400, { message: 'no archive' }])
   assert.deepEqual(served.faults, [])
+})
+
+test('a refused upload is taken to its end, and the connection then carries the next request', async () => {
+  await using served = await Served.start()
+  const wire = served.connect()
+  const loads: ((source: Readable) => Promise<unknown>)[] = [
+    async () => {},
+    (source) => once(source, 'readable'),
+    (source) => pipeline(source, new Writable({ write: (_chunk, _encoding, done) => done(null) })),
+  ]
+  for (const [nth, load] of loads.entries()) {
+    served.cloud.images.load = async (_scope, source) => {
+      await load(source)
+      throw invalid('bad', `no archive ${nth}`)
+    }
+    wire.send(`POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: ${20 * MiB}\r\n\r\n`)
+    wire.send(Buffer.alloc(20 * MiB))
+    await until('the refusal', () => wire.text.includes(`no archive ${nth}`), wait)
+    wire.send('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n')
+    await until('the next answer', () => wire.text.match(/\r\nOK/g)?.length === nth + 1, wait)
+  }
+  wire.socket.destroy()
 })
 
 test('a client that breaks off its upload is no fault of ours', async () => {

@@ -202,10 +202,23 @@ function shielded(request: IncomingMessage): Readable {
   return Readable.from(chunks(), { objectMode: false })
 }
 
-/** A client that is still sending sees a refusal only if what it sends is taken for a while. */
+/**
+ * A client that is still sending sees a refusal only if what it sends is taken for a while. The connection is told of its
+ * own end: Node no longer ends a request that was answered.
+ */
 function drain(request: IncomingMessage, lingerMs: number): void {
-  const late = setTimeout(() => request.socket.destroy(), lingerMs)
-  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(late))
+  const { socket } = request
+  const late = setTimeout(() => socket.destroy(), lingerMs)
+  const done = () => {
+    clearTimeout(late)
+    socket.off('close', done)
+  }
+  request.once('end', done)
+  socket.once('close', done)
+  if (socket.destroyed) done()
+  // Whoever was reading may still wait for a chunk, which would keep the rest from flowing.
+  request.removeAllListeners('readable')
+  request.on('data', () => {})
   request.resume()
 }
 
