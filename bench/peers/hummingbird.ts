@@ -1,0 +1,60 @@
+/** Hummingbird's daemon from this checkout, all its state in the enclosure, its defaults otherwise. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DockerCli } from '../docker.ts'
+import type { Peer } from './peer.ts'
+import { processesWith, startDaemon } from './process.ts'
+
+const checkout = join(import.meta.dirname, '../..')
+
+export interface HummingbirdOptions {
+  /** On the disk. */
+  readonly directory: string
+  readonly docker: { readonly binary: string; readonly configDirectory: string }
+}
+
+export async function startHummingbird({ directory, docker }: HummingbirdOptions): Promise<Peer> {
+  const socket = '/run/hummingbird.sock'
+  mkdirSync(directory, { recursive: true })
+  const cli = new DockerCli(docker.binary, socket, docker.configDirectory)
+  const places = ['--state-dir', join(directory, 'state'), '--runtime-dir', '/run/hummingbird']
+  const daemon = await startDaemon(
+    process.execPath,
+    [
+      join(checkout, 'src/main/daemon.ts'),
+      ...places,
+      ...['--template-dir', '/dev/shm/hummingbird', '--socket', socket],
+    ],
+    // The first start makes a template.
+    { logFile: join(directory, 'hummingbird.log'), readyWithinMs: 60_000, ready: () => cli.read('version') },
+  )
+  return {
+    name: 'hummingbird',
+    docker: cli,
+    facts: async () => {
+      const info = JSON.parse(await cli.read('info', '--format', '{{json .}}'))
+      return {
+        commit: commit(),
+        api: await cli.read('version', '--format', '{{.Client.APIVersion}}'),
+        node: process.version.slice(1),
+        storageDriver: info.Driver,
+        logDriver: info.LoggingDriver,
+        network: 'default network with NAT',
+      }
+    },
+    processesOf: async (id) => processesWith(id),
+    daemonProcesses: () => [daemon.pid],
+    stop: () => daemon.stop(),
+  }
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['-C', checkout, 'rev-parse', '--short=12', 'HEAD'], {
+      encoding: 'utf8',
+    }).trim()
+  } catch {
+    return 'unknown'
+  }
+}
