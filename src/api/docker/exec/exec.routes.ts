@@ -1,6 +1,6 @@
 /** Further processes in a running container. */
 import type { AttachSession } from '../../../engine/model.ts'
-import { conflict, hasCode, invalid, messageOf } from '../../../lib/errors.ts'
+import { conflict, invalid, kindOf, messageOf } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
 import { parseDetachKeys } from '../../streams/detach-keys.ts'
@@ -76,7 +76,7 @@ async function startAttached(
   try {
     return await backends.containers.startExec(scope, id, sized ? { size: { rows, columns } } : {})
   } catch (error) {
-    if (!hasCode(error, 'not_executable') && !hasCode(error, 'not_found_in_image')) throw error
+    if (kindOf(error) !== 'invalid') throw error
     return saying(`${messageOf(error)}\r\n`)
   }
 }
