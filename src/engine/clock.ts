@@ -1,10 +1,10 @@
 /** The wall clock in nanoseconds, as Docker tells times in logs and events. */
+import { nanosPerMs } from '../lib/units.ts'
 
 export interface Clock {
   nowNano(): bigint
 }
 
-const nanosPerMs = 1_000_000n
 /** Beyond this the wall clock was set, and the fine clock is tied to it anew. */
 const driftNanosMax = 2n * nanosPerMs
 

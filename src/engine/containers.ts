@@ -1,4 +1,5 @@
 /** The containers of the engine as the front doors see them: each call finds its container and goes to its owner. */
+import { nanosPerMs } from '../lib/units.ts'
 import { attachContainer } from './attach.ts'
 import type { EngineContext } from './context.ts'
 import { createContainer } from './create/create.ts'
@@ -13,6 +14,9 @@ import { startContainer } from './start.ts'
 import { containerSizes, containerStats, containerTasks, resizeContainer } from './stats.ts'
 import { killContainer, restartContainer, type StopOptions, stopContainer } from './stop.ts'
 import type { WaitCondition } from './wait.ts'
+
+/** A timer knows no longer time: nobody follows a log for 24 days. */
+const timerMsMax = 2 ** 31 - 1
 
 interface Scope {
   readonly project: string
@@ -86,12 +90,19 @@ function reading(context: EngineContext, find: Find) {
     },
     async list(scope: Scope): Promise<readonly Container[]> {
       const containers = context.registry.ofProject(scope.project).map(({ container }) => container)
-      return containers.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
+      // The registry has them in the order they were made: within a millisecond that is all there is to tell by.
+      return containers.reverse().sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
     },
     async logs(scope: Scope, ref: string, query: LogsQuery, { signal }: { signal: AbortSignal }) {
       const owner = find(scope, ref)
-      const run = query.follow && isLive(owner.status) ? owner.run : null
-      return owner.log.read(query, () => run?.outputEnded ?? true, signal)
+      const leftMs =
+        query.untilNano === null ? null : Number((query.untilNano - context.clock.nowNano()) / nanosPerMs)
+      const follows = query.follow && (leftMs === null || leftMs > 0)
+      const run = follows && isLive(owner.status) ? owner.run : null
+      // Nothing may be said for so long, and the end of the time asked for is the end all the same.
+      const over = run && leftMs !== null ? AbortSignal.timeout(Math.min(leftMs + 1, timerMsMax)) : null
+      const until = over ? AbortSignal.any([signal, over]) : signal
+      return owner.log.read(query, () => run?.outputEnded ?? true, until)
     },
     async stats(scope: Scope, ref: string) {
       return containerStats(find(scope, ref))

@@ -232,6 +232,51 @@ test('a removal without force is refused in the words of dockerd, and one with f
   assert.ok(!existsSync(join(t.directory, 'containers', id)))
 })
 
+test('a removal that failed can be asked for again, also when the sandbox has ended meanwhile', async () => {
+  await using t = await TestEngine.create()
+  const id = await t.run('sleep')
+  const sandbox = t.sandboxes.last
+  const kill = sandbox.kill.bind(sandbox)
+  sandbox.kill = async () => {
+    throw internal('no_kill', 'the process cannot be killed')
+  }
+  const remove = () => t.engine.containers.remove(scope, id, { force: true, volumes: false })
+  await assert.rejects(remove(), { code: 'no_kill' })
+  assert.equal((await t.state(id)).status, 'dead')
+  sandbox.crash()
+  sandbox.kill = kill
+  assert.equal((await t.wait(id, 'next-exit')).exitCode, 137)
+  assert.deepEqual(
+    [(await t.state(id)).status, (await t.state(id)).error],
+    ['dead', 'the process cannot be killed'],
+  )
+  await remove()
+  await assert.rejects(t.state(id), { kind: 'not_found' })
+})
+
+test('an exit that cannot be stored is told all the same, and its sandbox ended', async () => {
+  await using t = await TestEngine.create()
+  const plain = await t.run('sleep')
+  const [{ main }, sandbox] = [t.sandboxes.last, t.sandboxes.last]
+  const self = await t.run('sleep', { autoRemove: true })
+  const { main: other } = t.sandboxes.last
+  t.onStore = () => {
+    throw internal('disk_full', 'the disk is full')
+  }
+  const exits = Promise.all([t.wait(plain), t.wait(self)])
+  main.exit(3)
+  other.exit(4)
+  assert.deepEqual(
+    (await exits).map(({ exitCode }) => exitCode),
+    [3, 4],
+  )
+  await until('its sandbox is shut down', () => sandbox.isOver === 'shutdown', deadline)
+  await until('both ports are released', () => t.networks.ports.size === 0, deadline)
+  assert.deepEqual([(await t.state(plain)).status, (await t.state(self)).status], ['exited', 'dead'])
+  t.onStore = () => {}
+  await t.engine.containers.remove(scope, self, { force: false, volumes: false })
+})
+
 test('a sandbox that crashes ends its container, and says so', async () => {
   await using t = await TestEngine.create()
   const id = await t.run('sleep')
@@ -278,6 +323,46 @@ test('a restart waits for the disk to be written and then starts anew', async ()
   gate.resolve()
   await restarted
   assert.deepEqual([(await t.state(id)).status, t.sandboxes.claimed.length], ['running', 2])
+})
+
+test('a restart is told in the events of dockerd', async () => {
+  await using t = await TestEngine.create()
+  const id = await t.run('sleep', { network: 'none' })
+  const gone = new AbortController()
+  const live = t.engine.events.subscribe(scope, { sinceNano: null, untilNano: null, signal: gone.signal })
+  await t.engine.containers.restart(scope, id, {})
+  const seen: string[] = []
+  for await (const { action } of live) {
+    seen.push(action)
+    if (action === 'restart') gone.abort()
+  }
+  assert.deepEqual(seen, ['kill', 'die', 'stop', 'start', 'restart'])
+})
+
+test('a list begins with what was made last, also within a millisecond', async () => {
+  await using t = await TestEngine.create()
+  const made: string[] = []
+  for (let i = 0; i < 20; i++) made.push(await t.create('sleep'))
+  const listed = async () => (await t.engine.containers.list(scope)).map(({ id }) => id)
+  assert.deepEqual(await listed(), made.toReversed())
+  await t.restart()
+  assert.deepEqual(await listed(), made.toReversed())
+})
+
+test('following a log up to a time ends at that time, whether or not anything is said', async () => {
+  await using t = await TestEngine.create()
+  const id = await t.run('sleep')
+  await t.sandboxes.last.main.say('early\n')
+  const follow = async (fromNowMs: number) => {
+    const untilNano = BigInt(Date.now() + fromNowMs) * 1_000_000n
+    const query = {
+      ...{ stdout: true, stderr: true, follow: true, lines: true },
+      ...{ tail: 'all' as const, sinceNano: null, untilNano },
+    } as const
+    return textOf(await t.engine.containers.logs(scope, id, query, { signal: AbortSignal.timeout(10_000) }))
+  }
+  assert.equal(await follow(100), 'early\n')
+  assert.equal(await follow(-60_000), '')
 })
 
 test('input reaches the process, and the end of it when it was opened for one client', async () => {

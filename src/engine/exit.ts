@@ -67,19 +67,29 @@ async function recordExit(
   const { code: exitCode, oomKilled, error } = exit
   owner.run = null
   owner.change({ port: null })
-  owner.changeState({ status, exitCode, oomKilled, error, finishedAt: exit.at, stoppedByUser, pid: 0 })
+  owner.changeState({ status, exitCode, oomKilled, finishedAt: exit.at, stoppedByUser, pid: 0 })
+  // Of one that could not be removed it is told why.
+  if (status !== 'dead') owner.changeState({ error })
   if (run.port && run.port.published.length > 0) await releasePort(context, owner)
   const execDuration = String(Math.max(0, Math.floor(ranMs / secondMs)))
   tell(context, owner.container, 'die', { exitCode: String(exitCode), execDuration })
   if (run.port) tellNetwork(context, owner.container, run.port, 'disconnect')
 
   const removesItself = status === 'exited' && spec.autoRemove && !run.restartAsked
-  if (removesItself) await forget(context, owner)
-  else if (status === 'restarting') await scheduleRestart(context, owner, { ranMs, again: exit.again })
-  else if (status === 'exited') await owner.save()
+  try {
+    if (removesItself) await forget(context, owner)
+    else if (status === 'restarting') await scheduleRestart(context, owner, { ranMs, again: exit.again })
+    else if (status === 'exited') await owner.save()
+  } catch (error) {
+    // Who waits for the exit, and what the run holds, must not wait for a disk to have room.
+    context.log.error({ container: owner.id, error: messageOf(error) }, 'an exit could not be stored')
+    if (removesItself) owner.changeState({ status: 'dead', error: messageOf(error) })
+  }
   if (status !== 'restarting') owner.waiters.exited({ exitCode, error: '' })
   run.ended.resolve()
-  beginTeardown(context, owner, run, { discard: removesItself || status === 'removing' })
+  beginTeardown(context, owner, run, {
+    discard: removesItself || status === 'removing' || status === 'dead',
+  })
   if (removesItself) sweepRemoved(context, owner)
 }
 

@@ -173,7 +173,7 @@ export function follow(
     case 'start_failed':
       return status === 'starting' ? (facts.ranBefore ? 'exited' : 'created') : undefined
     case 'exited':
-      if (status === 'removing') return 'removing'
+      if (status === 'removing' || status === 'dead') return status
       if (status !== 'running' && status !== 'paused' && status !== 'stopping') return undefined
       return facts.restarts ? 'restarting' : 'exited'
     case 'restart_due':

@@ -52,6 +52,7 @@ export async function restartContainer(
   if (stopping) {
     stopping.restartAsked = true
     await finishStop(context, owner, stopping, { signal, timeoutSeconds: options.timeoutSeconds })
+    tell(context, owner.container, 'stop')
     // Somebody else may have started it meanwhile: that is as good.
     await startContainer(context, owner).catch((error) => {
       if (kindOf(error) !== 'not_modified') throw error

@@ -1,5 +1,5 @@
 /** Containers in the state store. */
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { ContainerState } from '../engine/model.ts'
 import type { ContainerStore, StoredContainer } from '../engine/ports/store.ts'
 import type { Database } from './database.ts'
@@ -22,7 +22,12 @@ export function createContainerStore(database: Database): ContainerStore {
   const db = database.withTables<ContainerTables>()
   return {
     async load() {
-      const rows = await db.selectFrom('containers').selectAll().orderBy('created_at_ms').execute()
+      const rows = await db
+        .selectFrom('containers')
+        .selectAll()
+        .orderBy('created_at_ms')
+        .orderBy(sql`rowid`)
+        .execute()
       return rows.map(containerOf)
     },
 

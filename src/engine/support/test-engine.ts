@@ -131,6 +131,8 @@ export class TestEngine implements AsyncDisposable {
   readonly sandboxes: FakeSandboxes
   readonly networks: FakeNetworks
   readonly directory: string
+  /** Awaited by each write of a container to the store; may throw. */
+  onStore: () => void | Promise<void> = () => {}
   engine!: Engine
   #closeStore: () => Promise<void> = async () => {}
 
@@ -149,11 +151,22 @@ export class TestEngine implements AsyncDisposable {
   async open(): Promise<void> {
     const database = await openDatabase(join(this.directory, 'state.sqlite'))
     this.#closeStore = () => database.destroy()
+    const containers = createContainerStore(database)
     this.engine = await createEngine({
       sandboxes: this.sandboxes,
       networks: this.networks,
       images,
-      containers: createContainerStore(database),
+      containers: {
+        ...containers,
+        update: async (container) => {
+          await this.onStore()
+          await containers.update(container)
+        },
+        remove: async (id) => {
+          await this.onStore()
+          await containers.remove(id)
+        },
+      },
       events: createEventStore(database),
       directory: join(this.directory, 'containers'),
       sizes: [
