@@ -50,6 +50,23 @@ async function select(
   return (await selectContainers(all, query, cloud, scope)).map(({ name }) => name)
 }
 
+test('what was made within one millisecond is told apart by its place in the list', async () => {
+  const [first, second, third] = ['1', '2', '3'].map((name) => ({
+    ...fakeContainer({ name }),
+    createdAt: at(5),
+  }))
+  const list = [third!, second!, first!]
+  const cloud = fakeCloud()
+  for (const container of list) cloud.containers.entries.set(container.id, { container } as never)
+  const names = async (filters: object) => {
+    const query = { all: true, before: '', since: '', filters: JSON.stringify(filters) }
+    return (await selectContainers(list, query, cloud, { project: 'default' })).map(({ name }) => name)
+  }
+  assert.deepEqual(await names({ before: [second!.id] }), ['1'])
+  assert.deepEqual(await names({ since: [second!.id] }), ['3'])
+  assert.deepEqual(await names({ since: [first!.id], before: [third!.id] }), ['2'])
+})
+
 test('a list shows what runs, all, or the newest', async () => {
   assert.deepEqual(await select({}, {}), ['held', 'web-1'])
   assert.deepEqual(await select({}), ['held', 'web-2', 'job', 'web-1'])

@@ -47,7 +47,7 @@ export async function selectContainers(
   const everyState = query.all || limit !== Number.POSITIVE_INFINITY || states.length > 0
   const matches = matcher(filters)
   const images = await ancestors(filters, backends, scope)
-  const age = await ageRange(filters, query, backends, scope)
+  const age = await ageRange(containers, filters, query, backends, scope)
   return containers
     .filter((container) => everyState || isUp(container))
     .filter(matches)
@@ -121,7 +121,9 @@ async function ancestors(filters: Filters, { images }: Backends, scope: Scope): 
   return known
 }
 
+/** By the place in the list: times within a millisecond say nothing. */
 async function ageRange(
+  all: readonly Container[],
   filters: Filters,
   query: ListQuery,
   { containers }: Backends,
@@ -133,9 +135,10 @@ async function ageRange(
       return ref ? containers.get(scope, ref) : null
     }),
   )
-  return ({ id, createdAt }) =>
-    (!before || (createdAt < before.createdAt && id !== before.id)) &&
-    (!since || (createdAt > since.createdAt && id !== since.id))
+  const places = new Map(all.map(({ id }, place) => [id, place]))
+  const placeOf = (container: Container | null | undefined) => places.get(container?.id ?? '')
+  const [oldest, newest] = [placeOf(since) ?? Number.POSITIVE_INFINITY, placeOf(before) ?? -1]
+  return ({ id }) => places.get(id)! < oldest && places.get(id)! > newest
 }
 
 /** What `docker container prune` takes away of the stopped ones. */
