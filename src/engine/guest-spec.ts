@@ -84,6 +84,7 @@ export function mainProcessOf({ id, spec }: StoredContainer): GuestProcessSpec {
     noNewPrivileges: spec.noNewPrivileges,
     rlimits: spec.ulimits,
     oomScoreAdj: spec.oomScoreAdj,
+    ...(spec.tty && spec.consoleSize ? { size: spec.consoleSize } : {}),
   }
 }
 

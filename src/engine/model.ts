@@ -30,6 +30,8 @@ export interface ContainerRequest {
   readonly domainname?: string
   readonly labels: Readonly<Record<string, string>>
   readonly tty: boolean
+  /** Of the terminal when the process starts; clients resize it later. */
+  readonly consoleSize?: { readonly rows: number; readonly columns: number }
   readonly openStdin: boolean
   readonly stdinOnce: boolean
   readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }

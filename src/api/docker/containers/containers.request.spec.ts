@@ -92,10 +92,26 @@ test('what the docker CLI sends for `run` becomes a plain request', async () => 
   assert.equal(hostConfig.ShmSize, 67_108_864)
 })
 
-test('commands may be one string, and an emptied entry point clears the image’s', async () => {
+test('commands may be one string, and an emptied entry point is passed on, which clears the image’s', async () => {
   const { request } = await made({ Cmd: 'ls -l', Entrypoint: [''] })
-  assert.deepEqual([request.cmd, request.entrypoint], [['ls -l'], []])
+  assert.deepEqual([request.cmd, request.entrypoint], [['ls -l'], ['']])
   assert.equal('cmd' in (await made({})).request, false)
+})
+
+test("a terminal begins with the size of the client's", async () => {
+  const size = async (body: object) => (await made(body)).request.consoleSize
+  assert.deepEqual(await size({ Tty: true, HostConfig: { ConsoleSize: [24, 80] } }), {
+    rows: 24,
+    columns: 80,
+  })
+  for (const body of [
+    { Tty: false, HostConfig: { ConsoleSize: [24, 80] } },
+    { Tty: true, HostConfig: { ConsoleSize: [0, 0] } },
+    { Tty: true, HostConfig: { ConsoleSize: [24, 70_000] } },
+    { Tty: true, HostConfig: { ConsoleSize: null } },
+  ]) {
+    assert.equal(await size(body), undefined)
+  }
 })
 
 test('ports are published as asked', async () => {

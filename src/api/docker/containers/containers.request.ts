@@ -1,7 +1,7 @@
 /** Docker's JSON for a new container → what the engine is asked for. What cannot be is refused, never left out. */
 import type { ContainerRequest } from '../../../engine/model.ts'
 import { invalid } from '../../../lib/errors.ts'
-import { clip, refuseIf } from '../query.ts'
+import { clip, refuseIf, terminalSizeMax } from '../query.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
 import { echoOf } from './frontend.ts'
 import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
@@ -72,7 +72,7 @@ function process(body: CreateBody) {
   )
   return {
     ...(body.Cmd ? { cmd: body.Cmd } : {}),
-    ...(body.Entrypoint ? { entrypoint: emptied(body.Entrypoint) } : {}),
+    ...(body.Entrypoint ? { entrypoint: body.Entrypoint } : {}),
     env: body.Env,
     ...(workingDir === '' ? {} : { workingDir }),
     ...(body.User === '' ? {} : { user: body.User }),
@@ -81,15 +81,19 @@ function process(body: CreateBody) {
     ...(body.StopSignal === '' ? {} : { stopSignal: body.StopSignal }),
     ...(stopTimeoutSeconds === null ? {} : { stopTimeoutSeconds }),
     tty: body.Tty,
+    ...(body.Tty ? consoleSize(body.HostConfig) : {}),
     openStdin: body.OpenStdin,
     stdinOnce: body.StdinOnce,
     attach: { stdin: body.AttachStdin, stdout: body.AttachStdout, stderr: body.AttachStderr },
   }
 }
 
-/** `--entrypoint ""` arrives as one empty word and means none. */
-const emptied = (words: readonly string[]): readonly string[] =>
-  words.length === 1 && words[0] === '' ? [] : words
+/** What the client's terminal has now; clients before 1.42 tell it a moment after the start. */
+function consoleSize({ ConsoleSize: size }: HostConfig) {
+  const [rows = 0, columns = 0] = size
+  const fits = (value: number) => value > 0 && value <= terminalSizeMax
+  return fits(rows) && fits(columns) ? { consoleSize: { rows, columns } } : {}
+}
 
 function isolation(host: HostConfig) {
   return {

@@ -39,6 +39,10 @@ export const hostConfig = z.looseObject({
     .nullish()
     .transform((value) => value ?? {}),
   PublishAllPorts: flag,
+  ConsoleSize: z
+    .array(integer)
+    .nullish()
+    .transform((value) => value ?? []),
   RestartPolicy: z.looseObject({ Name: text, MaximumRetryCount: integer }).nullish(),
   AutoRemove: flag,
   Links: strings,
