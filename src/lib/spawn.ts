@@ -1,25 +1,21 @@
 /**
- * The one place that starts child processes. `run` is for short helpers (ip, nft, sqfstar): no shell, a
- * deadline, bounded output, and an error that carries what the child said. `launch` is for processes that
- * outlive the daemon (QEMU).
+ * The one place that starts child processes. `run` is for short helpers (ip, nft, mke2fs): no shell, a deadline, bounded
+ * output, and an error that carries what the child said. `launch` is for processes that outlive the daemon (QEMU).
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { internal } from './errors.ts'
+import type { Readable } from 'node:stream'
+import { cancelled, hasCode, internal, messageOf } from './errors.ts'
 import { MiB, minuteMs } from './units.ts'
 
 /** Enough for any helper's report; a child that says more is not one of ours. */
 const outputBytesMax = 16 * MiB
 
 export interface RunOptions {
-  input?: string | Uint8Array | Readable
+  input?: string | Uint8Array
   deadlineMs?: number
   signal?: AbortSignal
   cwd?: string
   env?: NodeJS.ProcessEnv
-  /** Where standard output goes instead of into the result. */
-  output?: Writable
 }
 
 export interface RunResult {
@@ -27,65 +23,78 @@ export interface RunResult {
   stderr: string
 }
 
-/** Rejects with kind `internal`, code `command_failed`, naming the command and the end of its stderr. */
+/**
+ * Rejects with kind `internal`, code `command_failed`, naming the command and the end of its stderr, or saying that it is
+ * not there; with kind `cancelled` when the signal aborts. The child has ended then.
+ */
 export async function run(
   command: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
+  const { input, deadlineMs = minuteMs, signal, cwd, env } = options
+  if (signal?.aborted) throw stopped(command, signal)
   const child = spawn(command, args, {
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    timeout: options.deadlineMs ?? minuteMs,
-    killSignal: 'SIGKILL',
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env }),
   })
-  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
-    child.once('error', reject)
+  let why: string | undefined
+  const end = (reason: string) => {
+    why ??= reason
+    child.kill('SIGKILL')
+    // A child of the child may hold them open: that must not keep us.
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  }
+  const stdout = collect(child.stdout!, () => end(`said more than ${outputBytesMax} bytes`))
+  const stderr = collect(child.stderr!, () => end(`said more than ${outputBytesMax} bytes`))
+  // A child that stops reading early shows in its status, not as our broken pipe.
+  child.stdin?.on('error', () => {}).end(input)
+  const onAbort = () => end('was stopped')
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const timer = setTimeout(() => end(`did not end within ${deadlineMs} ms`), deadlineMs)
+  try {
+    const status = await statusOf(child)
+    if (signal?.aborted) throw stopped(command, signal)
+    if (status === 0 && why === undefined) return { stdout: stdout(), stderr: stderr() }
+    const said = stderr().trim().slice(-2000)
+    const what = `${command} ${args.join(' ')} ${why ?? `ended with ${status}`}`
+    throw internal('command_failed', said ? `${what}: ${said}` : what)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+const stopped = (command: string, signal: AbortSignal) =>
+  cancelled('cancelled', `${command} was stopped: the request was cancelled`, { cause: signal.reason })
+
+function statusOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(notStarted(child.spawnfile, error)))
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'))
   })
-  const fed = feed(child, options.input)
-  const [stdout, stderr, status] = await Promise.all([
-    options.output ? pipeline(child.stdout!, options.output).then(() => '') : collect(child.stdout!),
-    collect(child.stderr!),
-    ended,
-    // A child that stops reading early shows in its status, not as our broken pipe.
-    fed.catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') {
-        child.kill('SIGKILL')
-        throw error
-      }
-    }),
-  ])
-  if (status !== 0) {
-    const said = stderr.trim().slice(-2000)
-    throw internal(
-      'command_failed',
-      `${command} ${args.join(' ')} ended with ${status}${said ? `: ${said}` : ''}`,
-    )
-  }
-  return { stdout, stderr }
 }
 
-async function feed(child: ChildProcess, input: RunOptions['input']): Promise<void> {
-  if (input === undefined) return
-  if (typeof input === 'string' || input instanceof Uint8Array) {
-    await new Promise<void>((resolve, reject) => {
-      child.stdin!.once('error', reject)
-      child.stdin!.end(input, () => resolve())
-    })
-  } else await pipeline(input, child.stdin!)
+function notStarted(command: string, error: Error): Error {
+  const why = hasCode(error, 'ENOENT')
+    ? 'it is not there; `hb doctor` names the package that brings it'
+    : messageOf(error)
+  return internal('command_failed', `${command} cannot be started: ${why}`, { cause: error })
 }
 
-async function collect(stream: Readable): Promise<string> {
+/** Answers what has come so far, whenever asked. */
+function collect(stream: Readable, tooMuch: () => void): () => string {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of stream) {
-    bytes += (chunk as Buffer).length
-    if (bytes <= outputBytesMax) chunks.push(chunk as Buffer)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  stream.on('error', () => {})
+  stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= outputBytesMax) chunks.push(chunk)
+    else tooMuch()
+  })
+  return () => Buffer.concat(chunks).toString('utf8')
 }
 
 /** Starts a process in a session of its own that lives on when the daemon ends. */
