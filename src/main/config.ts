@@ -2,6 +2,7 @@
  * Every option of the daemon in one table: its flag, environment name, default and what it is for. A flag wins over
  * the environment, the environment over the default. Only main/ reads the environment.
  */
+import { isIPv4 } from 'node:net'
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { invalid } from '../lib/errors.ts'
@@ -116,6 +117,15 @@ export const settings = {
 } as const satisfies Record<string, Setting>
 
 const path = z.string().startsWith('/', 'must be an absolute path')
+/** Nothing at all is no number, whatever JavaScript makes of it. */
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a number from ${min} to ${max}`,
+    )
+    .transform(Number)
 const schema = z.object({
   stateDir: path,
   runtimeDir: path.max(60, 'must be short: Unix sockets below it have 107 characters at most'),
@@ -126,9 +136,9 @@ const schema = z.object({
   subnet: z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'must be an IPv4 subnet such as 172.30.0.0/16'),
   insecureRegistry: z.string(),
   accelerator: z.enum(['auto', 'kvm', 'tcg']),
-  poolSize: z.coerce.number().int().min(0).max(64),
+  poolSize: whole(0, 64),
   defaultSize: z.enum(defaultSizes.map((size) => size.name) as [string, ...string[]]),
-  rootDiskGb: z.coerce.number().int().min(1).max(1024),
+  rootDiskGb: whole(1, 1024),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
 })
 
@@ -167,7 +177,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
 function parseTcp(text: string): Config['tcp'] {
   if (text === '') return null
   const [host, port] = text.split(':') as [string, string]
-  if (host !== 'localhost' && !host.startsWith('127.')) {
+  if (Number(port) > 65_535) throw invalid('bad_option', `--tcp ${text}: a port is at most 65535`)
+  // A name that begins like an address may lead anywhere.
+  if (host !== 'localhost' && !(isIPv4(host) && host.startsWith('127.'))) {
     throw invalid(
       'bad_option',
       `--tcp ${text}: the API has no log-in yet, so it is served on loopback only (127.0.0.1:PORT)`,
