@@ -45,6 +45,7 @@
 #define HB_OP_SHUTDOWN 12u
 #define HB_OP_SYNC 13u
 #define HB_OP_UPDATE_CONTAINER 14u
+#define HB_OP_SET_CLOCK 15u
 
 #define HB_TAG_MESSAGE 1u
 #define HB_TAG_STAGE 2u
@@ -129,7 +130,7 @@
 #define HB_EVENT_OOM 2u
 
 #define HB_CONTAINERS_MAX 64u
-/* All of them must fit in one HELLO_ACK: a PROCESS is at most 260 bytes. */
+/* All of them must fit in one HELLO_ACK: a PROCESS is at most 272 bytes. */
 #define HB_PROCESSES_MAX 240u
 #define HB_OUTPUT_BYTES_MAX 262144u
 #define HB_INPUT_BYTES_MAX 65536u

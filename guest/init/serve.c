@@ -55,6 +55,7 @@ put_process (struct writer *fields, const struct process *process)
   put_u64 (fields, HB_TAG_STDERR_END, process->out[1].end);
   put_u32 (fields, HB_TAG_MAIN, process->main);
   put_u32 (fields, HB_TAG_TTY, process->tty);
+  put_u32 (fields, HB_TAG_PID, (uint32_t) process->pid);
   put_end (fields, begin);
 }
 

@@ -1,17 +1,32 @@
 /* CONFIGURE: what makes this clone different from every other, before any user's code runs. */
 #include "lib/error.h"
+#include "lib/file.h"
 #include "machine/entropy.h"
 #include "machine/netconf.h"
 #include "machine/sysctl.h"
 #include "ops.h"
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+/* A smaller difference is made up for little by little, so that no program sees the clock jump or go back. */
+#define STEP_NS 50000000
 
 static int
 set_clock (uint64_t realtime_ns, struct error *err)
 {
   struct timespec now = { .tv_sec = (time_t) (realtime_ns / 1000000000u), .tv_nsec = (long) (realtime_ns % 1000000000u) };
   return clock_settime (CLOCK_REALTIME, &now) < 0 ? error_errno (err, "set the clock") : 0;
+}
+
+int
+clock_adjust (uint64_t realtime_ns, struct error *err)
+{
+  int64_t ahead = (int64_t) (realtime_ns - clock_ns (CLOCK_REALTIME));
+  if (ahead > STEP_NS || ahead < -STEP_NS)
+    return set_clock (realtime_ns, err);
+  struct timeval slew = { .tv_sec = ahead / 1000000000, .tv_usec = ahead % 1000000000 / 1000 };
+  return adjtime (&slew, NULL) < 0 ? error_errno (err, "slew the clock") : 0;
 }
 
 int

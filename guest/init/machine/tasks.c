@@ -4,6 +4,7 @@
 #include "ops.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 
 /* A container that has more is shown in pieces; see TOP in guest/protocol.md. */
 #define TASKS_MAX 32768u
@@ -103,6 +104,7 @@ tasks_serve (const struct container *container, uint32_t skip, struct writer *fi
   fd = -1;
   uint32_t pid, count = 0;
   put_u32 (fields, HB_TAG_NUMBER, 0);
+  put_u64 (fields, HB_TAG_REALTIME_NS, clock_ns (CLOCK_REALTIME) - clock_ns (CLOCK_BOOTTIME));
   while (count < TASKS_MAX && fscanf (file, "%u", &pid) == 1)
     {
       struct task task;

@@ -142,6 +142,9 @@ static const struct rule update_rules[] = {
 };
 static const struct record update_record = RECORD ("UPDATE_CONTAINER", struct update_spec, update_rules);
 
+static const struct rule clock_rules[] = { NEED (struct target_spec, realtime_ns, U64, REALTIME_NS) };
+static const struct record clock_record = RECORD ("SET_CLOCK", struct target_spec, clock_rules);
+
 static const struct record empty_record = { "the request", sizeof (struct target_spec), NULL, 0 };
 
 static const struct record *const records[] = {
@@ -159,6 +162,7 @@ static const struct record *const records[] = {
   [HB_OP_SHUTDOWN] = &empty_record,
   [HB_OP_SYNC] = &empty_record,
   [HB_OP_UPDATE_CONTAINER] = &update_record,
+  [HB_OP_SET_CLOCK] = &clock_record,
 };
 
 int

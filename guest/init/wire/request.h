@@ -84,10 +84,11 @@ struct start_spec
   uint32_t oom_score_adj;
 };
 
-/* SIGNAL, RESIZE, FORGET, STATS, TOP and DELETE_CONTAINER. */
+/* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER and SET_CLOCK. */
 struct target_spec
 {
   uint32_t process_id, signal, rows, columns, number;
+  uint64_t realtime_ns; /* SET_CLOCK */
   bool all;
   const char *container_id;
 };
