@@ -1,0 +1,99 @@
+/**
+ * Which accelerator runs guests here. That /dev/kvm is there proves nothing: on some machines QEMU aborts with it, or the guest
+ * hangs. So a probe guest is booted once, with a deadline, and what came of it is remembered until the host, its kernel or
+ * QEMU changes.
+ */
+import { existsSync } from 'node:fs'
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { release } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { Rollback } from '../lib/rollback.ts'
+import { MiB, secondMs } from '../lib/units.ts'
+import { GuestChannel } from './guest/channel.ts'
+import type { Hypervisor } from './hypervisor.ts'
+import type { Uids } from './uids.ts'
+
+/** A guest under KVM answers in a third of a second. */
+const probeDeadlineMs = 5 * secondMs
+
+const remembered = z.object({ key: z.string(), works: z.boolean(), why: z.string() })
+
+export interface ProbeOptions {
+  readonly stateDir: string
+  /** Where the probe has its files for a moment; swept with the sandboxes. */
+  readonly rooms: string
+  readonly uids: Uids
+  readonly log: Log
+  readonly kvm: () => Promise<Hypervisor>
+}
+
+export async function kvmWorks({ stateDir, rooms, uids, log, kvm }: ProbeOptions): Promise<boolean> {
+  if (!existsSync('/dev/kvm')) {
+    log.warn({}, `${costs} Reason: there is no /dev/kvm`)
+    return false
+  }
+  const hypervisor = await kvm()
+  const file = join(stateDir, 'accelerator.json')
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  const key = `${bootId} ${release()} ${hypervisor.fingerprint}`
+  const known = await recall(file)
+  const verdict = known?.key === key ? known : { key, ...(await probe(hypervisor, rooms, uids)) }
+  if (verdict !== known) await writeFile(file, `${JSON.stringify(verdict)}\n`)
+  if (!verdict.works) log.warn({}, `${costs} Reason: /dev/kvm is there, but ${verdict.why}`)
+  return verdict.works
+}
+
+const costs =
+  'no hardware virtualization: programs in containers run in software emulation, 10 to 50 times slower, and what isolates them is QEMU’s jail and not the processor.'
+
+async function recall(file: string) {
+  try {
+    return remembered.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+async function probe(
+  hypervisor: Hypervisor,
+  rooms: string,
+  uids: Uids,
+): Promise<{ works: boolean; why: string }> {
+  await using done = new Rollback()
+  const uid = uids.take()
+  done.add(() => uids.release(uid))
+  const directory = await mkdtemp(join(rooms, 'boot-'))
+  done.add(() => rm(directory, { recursive: true, force: true }))
+  const scratch = join(directory, 'scratch.img')
+  const memory = join(directory, 'memory')
+  for (const path of [scratch, memory]) {
+    await writeFile(path, '', { mode: 0o600 })
+    await chown(path, uid, uid)
+  }
+  await writeFile(scratch, Buffer.alloc(MiB))
+  await chown(directory, uid, uid)
+  try {
+    const size = { name: 'probe', vcpus: 1, memoryMiB: 64 }
+    const machine = await hypervisor.boot({
+      directory,
+      uid,
+      size,
+      nic: null,
+      memory,
+      scratch,
+      scratchBytes: MiB,
+    })
+    done.add(() => machine.kill())
+    const channel = await GuestChannel.open(await machine.connectControl(), {
+      fresh: true,
+      deadlineMs: probeDeadlineMs,
+    })
+    channel.close()
+    return { works: true, why: 'a probe guest answered' }
+  } catch (error) {
+    return { works: false, why: `a probe guest did not run: ${messageOf(error)}` }
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What sandboxes need of a hypervisor: machines that are booted once, saved, and cloned from what was saved; that outlive the
+ * daemon and are found again.
+ *
+ *     booted ──save──> template ──clone──> running ⇄ paused
+ *                                             └──> ended: the guest switched off, or it was killed, or crashed
+ */
+import type { Socket } from 'node:net'
+import type { SandboxSize } from '../engine/ports/sandbox.ts'
+
+/** The fixed disks of a machine, by the serial that the guest finds them by. */
+export type DiskSlot = 'image' | 'scratch' | 'kept' | 'warm'
+
+/** A network card that exists already, in a network namespace. */
+export interface MachineNic {
+  readonly netns: string
+  readonly tap: string
+}
+
+export interface MachineSpec {
+  /** Made for this machine alone: sockets and logs go here, and it belongs to `uid`. */
+  readonly directory: string
+  readonly uid: number
+  readonly size: SandboxSize
+  readonly nic: MachineNic | null
+  /** File of the memory: written to by a machine that is booted, only read by a clone. */
+  readonly memory: string
+  readonly scratch: string
+  /** What every machine of a template agrees on. */
+  readonly scratchBytes: number
+}
+
+export interface MachineRecord {
+  readonly directory: string
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat: a pid alone may have been used again. */
+  readonly pidStartTicks: number
+}
+
+export interface MachineEnd {
+  /** The guest ended itself, as opposed to its process being ended. */
+  readonly byGuest: boolean
+  readonly at: Date
+}
+
+export interface Machine {
+  readonly record: MachineRecord
+  readonly ended: Promise<MachineEnd>
+  /** The guest's control channel; one connection at a time. */
+  connectControl(): Promise<Socket>
+  /** Puts a file behind a slot that the guest has not read from. */
+  swapDisk(slot: 'image' | 'kept', path: string): Promise<void>
+  /** Stops the machine and writes its devices' state; the memory is in its file. It is then ended. */
+  save(statePath: string): Promise<void>
+  isPaused(): Promise<boolean>
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** The directory was renamed. */
+  moved(directory: string): void
+  /** Ends the process now; resolves when it is gone. */
+  kill(): Promise<void>
+  /** Stops watching; the machine runs on. */
+  release(): void
+}
+
+export interface Hypervisor {
+  readonly accelerator: 'kvm' | 'tcg'
+  /** For people: name and version. */
+  readonly version: string
+  /** All that a saved state depends on, apart from size and scratch disk. */
+  readonly fingerprint: string
+  boot(spec: MachineSpec): Promise<Machine>
+  clone(spec: MachineSpec, statePath: string): Promise<Machine>
+  /** Rejects with code `sandbox_gone` when the process is gone. */
+  adopt(record: MachineRecord): Promise<Machine>
+}

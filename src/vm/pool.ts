@@ -1,0 +1,116 @@
+/**
+ * Clones kept ready, by kind. A claim takes one; another is made when things are quiet again, so that it does not compete with
+ * the start that has just taken one.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Clone, CloneKind, Clones } from './clones.ts'
+
+/** A start is done in less. */
+const quietMs = 100
+/** After a failure, which will be there for a while: the disk is full, say. */
+const retryMs = 5_000
+
+interface Shelf {
+  readonly kind: CloneKind
+  readonly ready: Clone[]
+  target: number
+  filling: Promise<void> | null
+}
+
+export class Pool {
+  readonly #clones: Clones
+  readonly #log: Log
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #stop = new AbortController()
+  #lastClaim = 0
+
+  constructor(clones: Clones, log: Log) {
+    this.#clones = clones
+    this.#log = log
+  }
+
+  /** How many of a kind there are to be. */
+  keep(kind: CloneKind, target: number): void {
+    const shelf = this.#shelf(kind)
+    shelf.target = target
+    this.#fill(shelf)
+  }
+
+  /** undefined: there is none. */
+  take(kind: CloneKind): Clone | undefined {
+    this.#lastClaim = performance.now()
+    const shelf = this.#shelves.get(keyOf(kind))
+    const clone = shelf?.ready.shift()
+    if (shelf) this.#fill(shelf)
+    return clone
+  }
+
+  /** Names of those on the shelves. */
+  names(): string[] {
+    return [...this.#shelves.values()].flatMap(({ ready }) => ready.map(({ name }) => name))
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    for (const shelf of this.#shelves.values()) await shelf.filling
+    const clones = [...this.#shelves.values()].flatMap(({ ready }) => ready.splice(0))
+    await Promise.all(clones.map((clone) => this.#clones.discard(clone)))
+  }
+
+  #shelf(kind: CloneKind): Shelf {
+    const key = keyOf(kind)
+    let shelf = this.#shelves.get(key)
+    if (!shelf) {
+      shelf = { kind, ready: [], target: 0, filling: null }
+      this.#shelves.set(key, shelf)
+    }
+    return shelf
+  }
+
+  #fill(shelf: Shelf): void {
+    shelf.filling ??= this.#fillUp(shelf).finally(() => {
+      shelf.filling = null
+    })
+  }
+
+  async #fillUp(shelf: Shelf): Promise<void> {
+    const { signal } = this.#stop
+    try {
+      while (!signal.aborted && shelf.ready.length < shelf.target) {
+        const wait = this.#lastClaim + quietMs - performance.now()
+        if (wait > 0) {
+          await sleep(wait, undefined, { signal, ref: false })
+          continue
+        }
+        await this.#add(shelf)
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      this.#log.error(
+        { size: shelf.kind.size.name, error: messageOf(error) },
+        'no clone could be made ahead; trying again in 5 s',
+      )
+      await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
+      if (!signal.aborted) setImmediate(() => this.#fill(shelf))
+    }
+  }
+
+  async #add(shelf: Shelf): Promise<void> {
+    const clone = await this.#clones.make(shelf.kind)
+    shelf.ready.push(clone)
+    // One that dies while it waits is nobody's loss.
+    void clone.machine.ended.then(async () => {
+      const at = shelf.ready.indexOf(clone)
+      if (at < 0) return
+      shelf.ready.splice(at, 1)
+      this.#log.warn({ clone: clone.name }, 'a clone that waited has ended')
+      await this.#clones.discard(clone)
+      this.#fill(shelf)
+    })
+  }
+}
+
+const keyOf = ({ size, network, scratchBytes }: CloneKind): string =>
+  JSON.stringify([size, network, scratchBytes])

@@ -1,0 +1,61 @@
+/** Processes of the host, told apart from later ones with the same number. */
+import { readdirSync, readFileSync } from 'node:fs'
+import type { MachineRecord } from './hypervisor.ts'
+
+interface ProcessStat {
+  readonly state: string
+  readonly startTicks: number
+}
+
+function readStat(pid: number): ProcessStat | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state: fields[0]!, startTicks: Number(fields[19]) }
+  } catch {
+    return undefined
+  }
+}
+
+export const startTicksOf = (pid: number): number | undefined => readStat(pid)?.startTicks
+
+/** A zombie waits for its parent only; it holds nothing any more. */
+export function isAlive({ pid, pidStartTicks }: Pick<MachineRecord, 'pid' | 'pidStartTicks'>): boolean {
+  const stat = readStat(pid)
+  return stat !== undefined && stat.startTicks === pidStartTicks && stat.state !== 'Z' && stat.state !== 'X'
+}
+
+/** Ends exactly this process, if it still is one. */
+export function killProcess(record: Pick<MachineRecord, 'pid' | 'pidStartTicks'>): void {
+  if (!isAlive(record)) return
+  try {
+    process.kill(record.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** Every process that has an argument for which `wanted` answers something, with that answer. */
+export function processesWith<T>(
+  wanted: (argument: string) => T | undefined,
+): Array<{ record: Pick<MachineRecord, 'pid' | 'pidStartTicks'>; found: T }> {
+  const matches = []
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    const pidStartTicks = Number.isInteger(pid) ? startTicksOf(pid) : undefined
+    if (pidStartTicks === undefined) continue
+    const found = argumentsOf(pid)
+      .map(wanted)
+      .find((answer) => answer !== undefined)
+    if (found !== undefined) matches.push({ record: { pid, pidStartTicks }, found })
+  }
+  return matches
+}
+
+function argumentsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}

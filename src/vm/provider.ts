@@ -1,0 +1,290 @@
+/**
+ * Sandboxes out of clones: a claim takes a clone from the pool, or has one made, and puts the container's own disks behind it.
+ *
+ *     pool ──┐
+ *            ├─> clone ──claim──> sandbox (directory named by the container's id) ──ended──> nothing is left
+ *     made ──┘
+ */
+import { chown, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type {
+  ClaimRequest,
+  NicSource,
+  Sandbox,
+  SandboxHandle,
+  SandboxProvider,
+  SandboxSize,
+} from '../engine/ports/sandbox.ts'
+import { unlessAborted, until } from '../lib/deadline.ts'
+import { exhausted, hasCode, messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { Rollback } from '../lib/rollback.ts'
+import { KiB, MiB, minuteMs, secondMs } from '../lib/units.ts'
+import { kvmWorks } from './accelerator.ts'
+import { type Clone, type CloneKind, Clones } from './clones.ts'
+import { claimedName, Directories } from './directories.ts'
+import { GuestChannel } from './guest/channel.ts'
+import { sandboxGone } from './guest/failures.ts'
+import type { Hypervisor } from './hypervisor.ts'
+import { Pool } from './pool.ts'
+import { isAlive, killProcess, processesWith } from './processes.ts'
+import { openTun } from './qemu/jail.ts'
+import { Qemu } from './qemu/qemu.ts'
+import { VmSandbox } from './sandbox.ts'
+import { Templates } from './templates.ts'
+import { tscKhz } from './tsc.ts'
+import { Uids } from './uids.ts'
+
+export interface SandboxProviderOptions {
+  readonly kernel: string
+  readonly initramfs: string
+  readonly warmImage: string
+  readonly runtimeDir: string
+  readonly templateDir: string
+  readonly stateDir: string
+  readonly accelerator: 'auto' | 'kvm' | 'tcg'
+  readonly nics: NicSource
+  /** Of the writable disk of a container that has none yet. */
+  readonly rootDiskBytes: number
+  readonly log: Log
+}
+
+/** Of Debian's qemu-system-x86. */
+const qemuBinary = '/usr/bin/qemu-system-x86_64'
+/** Memory of the host that is never given to a sandbox: for the daemon, and the page cache that makes images fast. */
+const reservedBytes = 256 * MiB
+/** What a sandbox has of its own as soon as it runs. */
+const sandboxBytes = 64 * MiB
+const adoptDeadlineMs = 10 * secondMs
+const sweepDeadlineMs = 10 * secondMs
+/** What a guest's clock drifts in this time is microseconds to milliseconds. */
+const clockEveryMs = minuteMs
+
+export async function createSandboxProvider(options: SandboxProviderOptions): Promise<SandboxProvider> {
+  const { runtimeDir, stateDir, log } = options
+  const directories = new Directories(runtimeDir, stateDir)
+  await directories.prepare()
+  await openTun(log)
+  const uids = new Uids()
+  const hypervisor = await chooseHypervisor(options, uids, directories)
+  const templates = new Templates({
+    hypervisor,
+    directory: options.templateDir,
+    rooms: directories.sandboxes,
+    uids,
+    log,
+  })
+  await templates.sweep()
+  const clones = new Clones({ hypervisor, templates, directories, uids, nics: options.nics, log })
+  return new VmProvider({ options, hypervisor, directories, uids, clones })
+}
+
+async function chooseHypervisor(
+  options: SandboxProviderOptions,
+  uids: Uids,
+  directories: Directories,
+): Promise<Hypervisor> {
+  const { kernel, initramfs, warmImage, accelerator, stateDir, log } = options
+  const firmware = { kernel, initramfs, warmImage }
+  const kvm = () => Qemu.create({ ...firmware, binary: qemuBinary, accelerator: 'kvm', tscKhz: null })
+  if (accelerator === 'kvm') return kvm()
+  const usable =
+    accelerator === 'auto' && (await kvmWorks({ stateDir, rooms: directories.sandboxes, uids, log, kvm }))
+  if (usable) return kvm()
+  return Qemu.create({
+    ...firmware,
+    binary: qemuBinary,
+    accelerator: 'tcg',
+    tscKhz: await tscKhz(),
+  })
+}
+
+interface Parts {
+  readonly options: SandboxProviderOptions
+  readonly hypervisor: Hypervisor
+  readonly directories: Directories
+  readonly uids: Uids
+  readonly clones: Clones
+}
+
+class VmProvider implements SandboxProvider {
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly version: string
+  readonly #parts: Parts
+  readonly #pool: Pool
+  readonly #log: Log
+  /** By the name of their directory. */
+  readonly #claimed = new Map<string, VmSandbox>()
+  readonly #clock: NodeJS.Timeout
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#log = parts.options.log
+    this.accelerator = parts.hypervisor.accelerator
+    this.version = parts.hypervisor.version
+    this.#pool = new Pool(parts.clones, this.#log)
+    this.#clock = setInterval(() => this.#setClocks(), clockEveryMs).unref()
+  }
+
+  async claim(request: ClaimRequest, { signal }: { signal?: AbortSignal } = {}): Promise<Sandbox> {
+    await requireMemory()
+    const { scratch, size, network } = request
+    const scratchBytes = scratch.fresh ? this.#parts.options.rootDiskBytes : (await stat(scratch.path)).size
+    const clone = await this.#takeClone({ size, network, scratchBytes }, signal)
+    await using undo = new Rollback()
+    undo.add(() => this.#parts.clones.discard(clone))
+    const furnished = await this.#furnish(clone, request, undo)
+    signal?.throwIfAborted()
+    undo.commit()
+    return this.#adopt(clone, furnished, false)
+  }
+
+  async adopt(handle: SandboxHandle): Promise<Sandbox> {
+    const { hypervisor, directories, uids } = this.#parts
+    await using undo = new Rollback()
+    const machine = await hypervisor.adopt(handle)
+    undo.add(() => machine.kill())
+    const uid = await directories.uidOf(handle.directory)
+    uids.reserve(uid)
+    const isPaused = await machine.isPaused()
+    // A paused guest cannot greet: it runs for as long as that takes.
+    if (isPaused) await machine.resume()
+    const channel = await GuestChannel.open(await machine.connectControl(), {
+      fresh: false,
+      deadlineMs: adoptDeadlineMs,
+    })
+    if (isPaused) await machine.pause()
+    if (!isAlive(handle)) throw sandboxGone()
+    undo.commit()
+    return this.#adopt(
+      { machine, channel, uid, nic: handle.nic, directory: handle.directory },
+      handle,
+      isPaused,
+    )
+  }
+
+  async sweep(keep: ReadonlySet<string>): Promise<void> {
+    const { directories, clones } = this.#parts
+    const kept = new Set([...[...keep].map(claimedName), ...this.#claimed.keys(), ...this.#pool.names()])
+    const strays = processesWith((argument) => nameIn(argument, directories.sandboxes)).filter(
+      ({ found }) => !kept.has(found),
+    )
+    for (const { record } of strays) killProcess(record)
+    await until('abandoned sandboxes to end', () => strays.every(({ record }) => !isAlive(record)), {
+      deadlineMs: sweepDeadlineMs,
+    })
+    for (const name of await directories.list()) {
+      if (kept.has(name)) continue
+      this.#log.info({ sandbox: name }, 'removing what is left of a sandbox that belongs to no container')
+      await clones.dropNic(await directories.nicOf(name))
+      await directories.remove(join(directories.sandboxes, name))
+    }
+    await directories.removeAllScratch((name) => kept.has(name))
+  }
+
+  fill(pools: readonly { size: SandboxSize; network: string; count: number }[]): void {
+    const scratchBytes = this.#parts.options.rootDiskBytes
+    for (const { size, network, count } of pools) this.#pool.keep({ size, network, scratchBytes }, count)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#clock)
+    await this.#pool.close()
+    for (const sandbox of this.#claimed.values()) sandbox.release()
+  }
+
+  async #takeClone(kind: CloneKind, signal: AbortSignal | undefined): Promise<Clone> {
+    const ready = this.#pool.take(kind)
+    if (ready) return ready
+    const making = this.#parts.clones.make(kind)
+    try {
+      return await unlessAborted(making, signal)
+    } catch (error) {
+      // It may yet come, and nobody will want it.
+      making.then((clone) => this.#parts.clones.discard(clone)).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Puts the container's disks in their slots, and the clone's directory under the container's name. */
+  async #furnish(
+    clone: Clone,
+    { id, size, image, scratch }: ClaimRequest,
+    undo: Rollback,
+  ): Promise<SandboxHandle> {
+    const { machine } = clone
+    const steps = [machine.swapDisk('image', image)]
+    if (scratch.fresh) {
+      undo.add(() => rm(scratch.path, { force: true }))
+      steps.push(rename(clone.scratchPath, scratch.path))
+    } else {
+      await chown(scratch.path, clone.uid, clone.uid)
+      steps.push(machine.swapDisk('kept', scratch.path), rm(clone.scratchPath, { force: true }))
+    }
+    const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected')
+    if (failed) throw failed.reason
+    const directory = await this.#parts.directories.claim(clone.directory, id)
+    undo.add(() => this.#parts.directories.remove(directory))
+    machine.moved(directory)
+    const { pid, pidStartTicks } = machine.record
+    return {
+      id,
+      pid,
+      pidStartTicks,
+      directory,
+      size,
+      nic: clone.nic,
+      scratchDisk: scratch.fresh ? 'scratch' : 'kept',
+    }
+  }
+
+  #adopt(
+    clone: Pick<Clone, 'machine' | 'channel' | 'uid' | 'nic' | 'directory'>,
+    handle: SandboxHandle,
+    isPaused: boolean,
+  ): Sandbox {
+    const { machine, channel, uid, nic } = clone
+    const sandbox = new VmSandbox({ handle, machine, channel, isPaused, log: this.#log })
+    const name = claimedName(handle.id)
+    this.#claimed.set(name, sandbox)
+    void sandbox.ended.then(async () => {
+      if (this.#claimed.get(name) === sandbox) this.#claimed.delete(name)
+      await this.#parts.clones.release({ directory: handle.directory, uid, nic }).catch((error) => {
+        this.#log.error(
+          { sandbox: name, error: messageOf(error) },
+          'what an ended sandbox had could not be removed',
+        )
+      })
+    })
+    return sandbox
+  }
+
+  #setClocks(): void {
+    for (const [name, sandbox] of this.#claimed) {
+      sandbox.setClock().catch((error) => {
+        if (!hasCode(error, 'sandbox_gone'))
+          this.#log.warn(
+            { sandbox: name, error: messageOf(error) },
+            'the clock of a sandbox could not be set',
+          )
+      })
+    }
+  }
+}
+
+/** NAME of `unix:DIRECTORY/NAME/qmp.sock,…`. */
+function nameIn(argument: string, directory: string): string | undefined {
+  const prefix = `unix:${directory}/`
+  return argument.startsWith(prefix) ? argument.slice(prefix.length).split('/')[0] : undefined
+}
+
+/** Guests take their memory as they use it: what is there now says whether another can begin. */
+async function requireMemory(): Promise<void> {
+  const available = /^MemAvailable:\s+(\d+) kB$/m.exec(await readFile('/proc/meminfo', 'utf8'))
+  const bytes = Number(available?.[1] ?? 0) * KiB
+  if (bytes >= reservedBytes + sandboxBytes) return
+  throw exhausted(
+    'host_memory',
+    `this host has ${Math.floor(bytes / MiB)} MiB of memory left, which is too little for another sandbox; stop containers, or give it more`,
+  )
+}

@@ -1,0 +1,216 @@
+/**
+ * Templates: for each size a machine that was booted, warmed and stopped, its memory in a file that clones map and copy a page
+ * of when they write to it. Nothing of any tenant has ever been in one. They are named by the hash of all that they are made
+ * of, so a stale one is never found; made whole in a directory aside, so a half-made one is neither.
+ *
+ *     DIR/<hash>/memory        of the size of the guest's
+ *                state         of the devices
+ *                scratch.img   the writable disk, as mounted by the guest in memory
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { chmod, chown, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Nic, SandboxSize } from '../engine/ports/sandbox.ts'
+import { hasCode, messageOf } from '../lib/errors.ts'
+import { tapGid } from '../lib/host-ids.ts'
+import type { Log } from '../lib/log.ts'
+import { Rollback } from '../lib/rollback.ts'
+import { run } from '../lib/spawn.ts'
+import { MiB, minuteMs, secondMs } from '../lib/units.ts'
+import { GuestChannel } from './guest/channel.ts'
+import { ops } from './guest/protocol.ts'
+import type { Hypervisor } from './hypervisor.ts'
+import { startTicksOf } from './processes.ts'
+import { readSparse, type SparseImage } from './sparse.ts'
+import type { Uids } from './uids.ts'
+
+export interface Template {
+  readonly size: SandboxSize
+  readonly memory: string
+  readonly state: string
+  readonly scratch: SparseImage
+}
+
+export interface TemplateKey {
+  readonly size: SandboxSize
+  readonly scratchBytes: number
+  /** Whether there is a card. */
+  readonly hasNic: boolean
+}
+
+export interface TemplatesOptions {
+  readonly hypervisor: Hypervisor
+  readonly directory: string
+  /** Where a machine that is being made a template has its sockets; swept with the sandboxes. */
+  readonly rooms: string
+  readonly uids: Uids
+  readonly log: Log
+}
+
+/** Under emulation a boot takes half a second and warming one or two, on a busy host many times that. */
+const bootDeadlineMs = minuteMs
+/** The journal costs every clone what is written of it: small. */
+const journalMiB = 8
+
+export class Templates {
+  readonly #options: TemplatesOptions
+  readonly #made = new Map<string, Promise<Template>>()
+
+  constructor(options: TemplatesOptions) {
+    this.#options = options
+  }
+
+  /** Makes it when it is not there yet; who asks meanwhile waits for the same. `borrowNic` for the time of making it. */
+  get(
+    key: TemplateKey,
+    borrowNic: () => Promise<{ nic: Nic | null; giveBack: () => Promise<void> }>,
+  ): Promise<Template> {
+    const name = this.#nameOf(key)
+    const known = this.#made.get(name)
+    if (known) return known
+    const making = this.#find(name, key).then((found) => found ?? this.#make(name, key, borrowNic))
+    this.#made.set(name, making)
+    // A failure is told to who asked; the next who asks tries again.
+    making.catch(() => this.#made.delete(name))
+    return making
+  }
+
+  /** Removes what no template of this daemon is called: of other kernels, and half-made ones. */
+  async sweep(): Promise<void> {
+    const { directory, hypervisor } = this.#options
+    await mkdir(directory, { recursive: true, mode: 0o711 })
+    const ours = hypervisor.fingerprint.slice(0, 12)
+    for (const name of await readdir(directory)) {
+      const maker = /\.part-(\d+)-/.exec(name)?.[1]
+      const isStale = maker ? startTicksOf(Number(maker)) === undefined : !name.startsWith(`${ours}-`)
+      if (isStale) await rm(join(directory, name), { recursive: true, force: true })
+    }
+  }
+
+  #nameOf({ size, scratchBytes, hasNic }: TemplateKey): string {
+    const { hypervisor } = this.#options
+    const sum = createHash('sha256')
+    sum.update(
+      JSON.stringify([size.vcpus, size.memoryMiB, scratchBytes, hasNic, hypervisor.accelerator, journalMiB]),
+    )
+    return `${hypervisor.fingerprint.slice(0, 12)}-${size.name}-${sum.digest('hex').slice(0, 12)}`
+  }
+
+  async #find(name: string, { size }: TemplateKey): Promise<Template | undefined> {
+    const template = join(this.#options.directory, name)
+    try {
+      await stat(template)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+    return describe(template, size)
+  }
+
+  async #make(name: string, key: TemplateKey, borrowNic: Parameters<Templates['get']>[1]): Promise<Template> {
+    const { directory, log } = this.#options
+    const began = performance.now()
+    const part = join(directory, `${name}.part-${process.pid}-${randomBytes(4).toString('hex')}`)
+    await using undo = new Rollback()
+    await mkdir(part, { recursive: true, mode: 0o711 })
+    undo.add(() => rm(part, { recursive: true, force: true }))
+    await this.#bootAndSave(part, key, borrowNic)
+    const whole = join(directory, name)
+    try {
+      await rename(part, whole)
+    } catch (error) {
+      // Another daemon that shares the directory was faster, and made the same.
+      if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'EEXIST')) throw error
+      await rm(part, { recursive: true, force: true })
+    }
+    undo.commit()
+    log.info({ size: key.size.name, ms: Math.round(performance.now() - began) }, 'template made')
+    return describe(whole, key.size)
+  }
+
+  async #bootAndSave(
+    part: string,
+    { size, scratchBytes, hasNic }: TemplateKey,
+    borrowNic: Parameters<Templates['get']>[1],
+  ): Promise<void> {
+    const { hypervisor, uids, rooms } = this.#options
+    await using done = new Rollback()
+    const uid = uids.take()
+    done.add(() => uids.release(uid))
+    const borrowed = hasNic ? await borrowNic() : { nic: null, giveBack: async () => {} }
+    done.add(borrowed.giveBack)
+    const room = await mkdtemp(join(rooms, 'boot-'))
+    done.add(() => rm(room, { recursive: true, force: true }))
+    await chown(room, uid, uid)
+    const files = { memory: join(part, 'memory'), scratch: join(part, 'scratch.img') }
+    await sized(files.memory, size.memoryMiB * MiB, uid)
+    await sized(files.scratch, scratchBytes, uid)
+    await makeFileSystem(files.scratch)
+    const machine = await hypervisor.boot({
+      directory: room,
+      uid,
+      size,
+      nic: borrowed.nic,
+      ...files,
+      scratchBytes,
+    })
+    done.add(() => machine.kill())
+    const channel = await GuestChannel.open(await machine.connectControl(), {
+      fresh: true,
+      deadlineMs: bootDeadlineMs,
+    })
+    await channel.request(ops.warm, undefined, { deadlineMs: bootDeadlineMs })
+    await channel.request(ops.sync, undefined, { deadlineMs: bootDeadlineMs })
+    channel.close()
+    await machine.save(join(part, 'state'))
+    // QEMU opens what it maps privately for writing too, so its users' group may.
+    await chown(files.memory, 0, tapGid)
+    await chmod(files.memory, 0o660)
+    await chown(files.scratch, 0, 0)
+  }
+}
+
+async function describe(directory: string, size: SandboxSize): Promise<Template> {
+  return {
+    size,
+    memory: join(directory, 'memory'),
+    state: join(directory, 'state'),
+    scratch: await readSparse(join(directory, 'scratch.img')),
+  }
+}
+
+async function sized(path: string, bytes: number, uid: number): Promise<void> {
+  await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+  const file = await open(path, 'r+')
+  try {
+    await file.truncate(bytes)
+    await file.chown(uid, uid)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Everything that ext4 keeps about itself at the front, so that a fresh disk is a few pieces. */
+async function makeFileSystem(path: string): Promise<void> {
+  const extended = 'packed_meta_blocks=1,lazy_itable_init=1,lazy_journal_init=1,nodiscard,num_backup_sb=0'
+  try {
+    await run(
+      'mke2fs',
+      [
+        ...['-q', '-F', '-t', 'ext4', '-m', '0', '-I', '256', '-i', '32768'],
+        ...[
+          '-O',
+          'sparse_super2,^resize_inode,metadata_csum,64bit',
+          '-J',
+          `size=${journalMiB}`,
+          '-E',
+          extended,
+          path,
+        ],
+      ],
+      { deadlineMs: 60 * secondMs },
+    )
+  } catch (error) {
+    throw new Error(`the writable disk ${path} could not be made: ${messageOf(error)}`, { cause: error })
+  }
+}
