@@ -11,13 +11,19 @@ import { wire } from './wire.ts'
 
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env)
-  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody looked: a bug of ours'))
+  const log = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  )
+  process.on('unhandledRejection', (error) =>
+    log.error({ err: error }, 'a promise was rejected and nobody looked: a bug of ours'),
+  )
   const unlock = lockInstance(config.runtimeDir)
   try {
     const cloud = await wire(config, log)
     log.info({ socket: config.socket, tcp: config.tcp, accelerator: cloud.accelerator }, 'ready')
-    if (process.stdout.isTTY || process.env.HUMMINGBIRD_WELCOME === '1') process.stdout.write(welcome(config, cloud))
+    if (process.stdout.isTTY || process.env.HUMMINGBIRD_WELCOME === '1')
+      process.stdout.write(welcome(config, cloud))
     const signal = await firstSignal()
     log.info({ signal }, 'stopping; containers run on')
     await cloud.close()

@@ -20,7 +20,9 @@ export function welcome(config: Config, cloud: { accelerator: 'kvm' | 'tcg'; hyp
     lines.splice(
       2,
       0,
-      pc.yellow('No usable hardware virtualization (KVM): programs inside run in software emulation, 10 to 50 times'),
+      pc.yellow(
+        'No usable hardware virtualization (KVM): programs inside run in software emulation, 10 to 50 times',
+      ),
       pc.yellow('slower than on the bare CPU. `hb doctor` says why, and what isolation rests on then.'),
       '',
     )

@@ -1,0 +1,106 @@
+/** Builds the cloud from its parts, right to left, and undoes what was built when a part fails. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { guestArtifacts } from '../../scripts/setup/artifacts.mjs'
+import { createDockerApi } from '../api/server.ts'
+import { createEngine } from '../engine/engine.ts'
+import { createImages } from '../images/images.ts'
+import { unavailable } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { Rollback } from '../lib/rollback.ts'
+import { createBuiltinNetworks } from '../networks/builtin/networks.ts'
+import { createContainerStore } from '../store/containers.ts'
+import { defaultProject, openDatabase } from '../store/database.ts'
+import { createEventStore } from '../store/events.ts'
+import { createImageRecords } from '../store/images.ts'
+import { createNetworkRecords } from '../store/networks.ts'
+import { createSandboxProvider } from '../vm/provider.ts'
+import type { Config } from './config.ts'
+
+export interface Cloud {
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly hypervisor: string
+  /** Stops serving; containers run on. */
+  close(): Promise<void>
+}
+
+export async function wire(config: Config, log: Log): Promise<Cloud> {
+  await using undo = new Rollback()
+  const artifacts = guestArtifacts()
+  for (const path of Object.values(artifacts)) {
+    if (!existsSync(path))
+      throw unavailable('not_set_up', `${path} is not there; run \`node scripts/setup.mjs\`, which builds it`)
+  }
+  for (const directory of [config.stateDir, config.runtimeDir])
+    mkdirSync(directory, { recursive: true, mode: 0o711 })
+
+  const database = await openDatabase(join(config.stateDir, 'state.sqlite'))
+  undo.add(() => database.destroy())
+  const networks = await createBuiltinNetworks({
+    records: createNetworkRecords(database),
+    subnet: config.subnet,
+    namePrefix: config.networkPrefix,
+    stateDir: config.stateDir,
+    log,
+  })
+  undo.add(() => networks.close())
+  const sandboxes = await createSandboxProvider({
+    ...artifacts,
+    runtimeDir: config.runtimeDir,
+    templateDir: config.templateDir,
+    stateDir: config.stateDir,
+    accelerator: config.accelerator,
+    nics: networks,
+    rootDiskBytes: config.rootDiskBytes,
+    log,
+  })
+  undo.add(() => sandboxes.close())
+  const images = await createImages({
+    directory: join(config.stateDir, 'images'),
+    records: createImageRecords(database),
+    insecureRegistries: config.insecureRegistries,
+    // An image event before the engine is there has nobody to tell.
+    events: (project, action, id, attributes) =>
+      engine.publish({ project, type: 'image', action, actor: { id, attributes } }),
+    log,
+  })
+  const engine = await createEngine({
+    sandboxes,
+    networks,
+    images,
+    containers: createContainerStore(database),
+    events: createEventStore(database),
+    directory: join(config.stateDir, 'containers'),
+    sizes: config.sizes,
+    defaultSize: config.defaultSize,
+    log,
+  })
+  undo.add(() => engine.close())
+  await engine.recover()
+  const network = networks.defaultNetwork(defaultProject).id
+  const size = config.sizes.find(({ name }) => name === config.defaultSize)!
+  sandboxes.fill([{ size, network, count: config.poolSize }])
+
+  const api = createDockerApi({
+    backends: { containers: engine.containers, images, events: engine.events, system: engine.system },
+    scopeOf: () => ({ project: defaultProject }),
+    log,
+  })
+  undo.add(() => api.close())
+  mkdirSync(dirname(config.socket), { recursive: true, mode: 0o755 })
+  await api.listen({ unix: config.socket, mode: 0o660 })
+  if (config.tcp) await api.listen(config.tcp)
+  undo.commit()
+
+  return {
+    accelerator: sandboxes.accelerator,
+    hypervisor: sandboxes.version,
+    async close() {
+      await api.close()
+      await engine.close()
+      await sandboxes.close()
+      await networks.close()
+      await database.destroy()
+    },
+  }
+}
