@@ -28,7 +28,7 @@ export function chart({ comparisons, machine, docker, peers }: Results): string 
   const height = bottom + 48
   const note =
     `${machine.cores} cores, QEMU ${machine.qemu} with ${machine.accelerator.toUpperCase()}, docker ${docker.cli}, ` +
-    `dockerd ${peers.dockerd.dockerd}, runc ${peers.dockerd.runc}; medians`
+    `dockerd ${peers.dockerd.dockerd}, runc ${peers.dockerd.runc}. Ratio: median of neighbouring samples`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img">`,
     `<title>Hummingbird ÷ dockerd + runc, lower is better</title>`,

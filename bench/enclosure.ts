@@ -32,6 +32,9 @@ mount -t sysfs none /sys
 mount --rbind /run/cgroup ${cgroupRoot}
 umount -R -l /run/cgroup
 ip link set lo up
+# Who may open it is changed by Hummingbird, as udev would; not for the host.
+mount -t tmpfs -o mode=755 none /dev/net
+mknod -m 600 /dev/net/tun c 10 200
 "$@" &
 wait $!
 `

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chart } from './chart.ts'
-import type { Clones } from './clone.ts'
+import type { CloneTimes } from './clone.ts'
 import type { Comparison } from './compare.ts'
 import type { Machine } from './machine.ts'
 import type { Memory } from './memory.ts'
@@ -16,7 +16,7 @@ export interface Results {
   readonly docker: { readonly cli: string; readonly cliStartMs: Summary | null }
   readonly peers: Readonly<Record<PeerName, Readonly<Record<string, string>>>>
   readonly comparisons: readonly Comparison[]
-  readonly clones: Clones | { readonly failure: string } | null
+  readonly clones: CloneTimes | { readonly failure: string } | null
   readonly memory: Memory | { readonly failure: string } | null
 }
 

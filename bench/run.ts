@@ -25,4 +25,9 @@ import { readOptions } from './options.ts'
 import { runInside } from './session.ts'
 
 const options = readOptions(process.argv.slice(2))
-process.exitCode = enclosed() ? await runInside(options) : await runEnclosed()
+try {
+  process.exitCode = enclosed() ? await runInside(options) : await runEnclosed()
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`)
+  process.exitCode = 1
+}

@@ -59,7 +59,9 @@ export async function runInside(options: Options): Promise<number> {
     peers: { hummingbird: facts, dockerd: await dockerd.facts() },
     comparisons,
     memory: wanted('memory') ? await attempt(() => measureMemory(peers, bench)) : null,
-    clones: wanted('clone') ? await attempt(() => measureClones()) : null,
+    clones: wanted('clone')
+      ? await attempt(() => measureClones(join(directory, 'clones'), 2 * options.rounds))
+      : null,
   }
   console.log(`\n${table(results)}`)
   if (!options.dry) await writeResults(results)

@@ -41,6 +41,7 @@ export async function startHummingbird({ directory, docker }: HummingbirdOptions
         storageDriver: info.Driver,
         logDriver: info.LoggingDriver,
         network: 'default network with NAT',
+        accelerator: new Map<string, string>(info.DriverStatus).get('Accelerator') ?? 'unknown',
       }
     },
     processesOf: async (id) => processesWith(id),
