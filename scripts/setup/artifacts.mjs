@@ -39,7 +39,8 @@ export function kernelDirectory() {
 export function initDirectory() {
   const source = join(checkout, 'guest/init')
   const names = readdirSync(source, { recursive: true, encoding: 'utf8' })
-    .filter((name) => statSync(join(source, name)).isFile())
+    // What was built in place by hand is made of the rest.
+    .filter((name) => !name.startsWith('build/') && statSync(join(source, name)).isFile())
     .sort()
   return join(cacheRoot, 'init', hash(names.flatMap((name) => [name, readFileSync(join(source, name))])))
 }
