@@ -3,9 +3,7 @@
  *
  *     superblock 96 | contents and fragments | inodes | directories | fragment table | users and groups | attributes
  *
- * Written here because the tool for it (`sqfstar`) looks up names linearly (a directory of 100,000 files takes it 40 s),
- * drops the attributes of the root directory, and wants contents in the order of the final tree, so that layers would have
- * to be kept uncompressed on disk until the last was read. Contents that an upper layer hides stay as unused bytes.
+ * Contents that an upper layer hides stay as unused bytes. Why it is written here stands in decision 004.
  */
 import { internal } from '../../lib/errors.ts'
 import { DataWriter, dataBlockBytes, type FileContent } from './data.ts'
