@@ -125,6 +125,9 @@ serve_request (struct guest *guest, const struct frame *frame)
 void
 serve_frame (struct guest *guest, const struct frame *frame)
 {
+  /* Who says something is there, whatever the port said last: a host that goes and comes back at once is told of by two
+     events, which may come behind its first words. */
+  guest->connected = true;
   switch (frame->type)
     {
     case HB_TYPE_HELLO:

@@ -87,7 +87,7 @@ async function probe(
       scratchBytes: MiB,
     })
     done.add(() => machine.kill())
-    const channel = await GuestChannel.open(await machine.connectControl(), {
+    const channel = await GuestChannel.open(machine.control, {
       fresh: true,
       deadlineMs: probeDeadlineMs,
     })

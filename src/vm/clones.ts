@@ -73,8 +73,7 @@ export class Clones {
     const spec = { directory, uid, size, nic, memory: template.memory, scratch: scratchPath, scratchBytes }
     const machine = await hypervisor.clone(spec, template.state)
     undo.add(() => machine.kill())
-    const socket = await machine.connectControl()
-    const channel = await GuestChannel.open(socket, { fresh: true, deadlineMs: greetingDeadlineMs })
+    const channel = await GuestChannel.open(machine.control, { fresh: true, deadlineMs: greetingDeadlineMs })
     undo.commit()
     const now = performance.now()
     log.debug(

@@ -46,8 +46,11 @@ export interface MachineEnd {
 export interface Machine {
   readonly record: MachineRecord
   readonly ended: Promise<MachineEnd>
-  /** The guest's control channel; one connection at a time. */
-  connectControl(): Promise<Socket>
+  /**
+   * The guest's control channel. It is connected before the guest runs, as it was when its template was saved: a guest that
+   * sees its host go and come may miss what is said in between.
+   */
+  readonly control: Socket
   /** Puts a file behind a slot that the guest has not read from. */
   swapDisk(slot: 'image' | 'kept', path: string): Promise<void>
   /** Stops the machine and writes its devices' state; the memory is in its file. It is then ended. */

@@ -149,7 +149,7 @@ class VmProvider implements SandboxProvider {
     const isPaused = await machine.isPaused()
     // A paused guest cannot greet: it runs for as long as that takes.
     if (isPaused) await machine.resume()
-    const channel = await GuestChannel.open(await machine.connectControl(), {
+    const channel = await GuestChannel.open(machine.control, {
       fresh: false,
       deadlineMs: adoptDeadlineMs,
     })

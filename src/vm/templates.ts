@@ -155,13 +155,13 @@ export class Templates {
       scratchBytes,
     })
     done.add(() => machine.kill())
-    const channel = await GuestChannel.open(await machine.connectControl(), {
+    const channel = await GuestChannel.open(machine.control, {
       fresh: true,
       deadlineMs: bootDeadlineMs,
     })
     await channel.request(ops.warm, undefined, { deadlineMs: bootDeadlineMs })
     await channel.request(ops.sync, undefined, { deadlineMs: bootDeadlineMs })
-    channel.close()
+    // Still connected, as its clones will be.
     await machine.save(join(part, 'state'))
     // QEMU opens what it maps privately for writing too, so its users' group may.
     await chown(files.memory, 0, tapGid)

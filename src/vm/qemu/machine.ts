@@ -28,6 +28,7 @@ export class QemuMachine implements Machine {
   #record: MachineRecord
   readonly #ended = Promise.withResolvers<MachineEnd>()
   #qmp!: Qmp
+  #control!: Socket
   #byGuest = false
   #swaps = 0
 
@@ -39,11 +40,13 @@ export class QemuMachine implements Machine {
   static async connect(record: MachineRecord): Promise<QemuMachine> {
     const machine = new QemuMachine(record)
     try {
-      const socket = await connectSocket(join(record.directory, 'qmp.sock'), {
-        deadlineMs: startDeadlineMs,
-        check: () => machine.#checkAlive(),
-      })
-      machine.#qmp = await Qmp.open(socket, (event) => machine.#note(event))
+      const socket = await machine.#connect('qmp.sock')
+      const [qmp, control] = await Promise.all([
+        Qmp.open(socket, (event) => machine.#note(event)),
+        machine.#connect('control.sock'),
+      ])
+      machine.#qmp = qmp
+      machine.#control = control
     } catch (error) {
       const said = await machine.#lastWords()
       throw isAlive(record) || !said
@@ -58,15 +61,12 @@ export class QemuMachine implements Machine {
     return this.#record
   }
 
-  get ended(): Promise<MachineEnd> {
-    return this.#ended.promise
+  get control(): Socket {
+    return this.#control
   }
 
-  connectControl(): Promise<Socket> {
-    return connectSocket(join(this.#record.directory, 'control.sock'), {
-      deadlineMs: startDeadlineMs,
-      check: () => this.#checkAlive(),
-    })
+  get ended(): Promise<MachineEnd> {
+    return this.#ended.promise
   }
 
   async swapDisk(slot: 'image' | 'kept', path: string): Promise<void> {
@@ -168,6 +168,13 @@ export class QemuMachine implements Machine {
     } finally {
       this.#ended.resolve({ byGuest: this.#byGuest, at })
     }
+  }
+
+  #connect(name: string): Promise<Socket> {
+    return connectSocket(join(this.#record.directory, name), {
+      deadlineMs: startDeadlineMs,
+      check: () => this.#checkAlive(),
+    })
   }
 
   #checkAlive(): void {
