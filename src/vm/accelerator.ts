@@ -19,6 +19,8 @@ import type { Uids } from './uids.ts'
 /** A guest under KVM answers in a third of a second. */
 const probeDeadlineMs = 5 * secondMs
 
+const whyCharsMax = 200
+
 const remembered = z.object({ key: z.string(), works: z.boolean(), why: z.string() })
 
 export interface ProbeOptions {
@@ -94,6 +96,8 @@ async function probe(
     channel.close()
     return { works: true, why: 'a probe guest answered' }
   } catch (error) {
-    return { works: false, why: `a probe guest did not run: ${messageOf(error)}` }
+    const said = await readFile(join(directory, 'qemu.log'), 'utf8').catch(() => '')
+    const why = said.trim().split('\n').at(-1) || messageOf(error)
+    return { works: false, why: `a probe guest did not run: ${why.slice(0, whyCharsMax)}` }
   }
 }

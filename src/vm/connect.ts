@@ -19,6 +19,8 @@ export async function connectSocket(path: string, { deadlineMs, check }: Connect
     const socket = connect({ path, allowHalfOpen: false })
     try {
       await once(socket, 'connect')
+      // One that fails closes, and that is what its owner listens for.
+      socket.on('error', () => {})
       return socket
     } catch (error) {
       socket.destroy()

@@ -99,6 +99,12 @@ export class Pool {
 
   async #add(shelf: Shelf): Promise<void> {
     const clone = await this.#clones.make(shelf.kind)
+    try {
+      await this.#clones.warm(clone)
+    } catch (error) {
+      await this.#clones.discard(clone)
+      throw error
+    }
     shelf.ready.push(clone)
     // One that dies while it waits is nobody's loss.
     void clone.machine.ended.then(async () => {

@@ -28,7 +28,7 @@ import { sandboxGone } from './guest/failures.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { Pool } from './pool.ts'
 import { isAlive, killProcess, processesWith } from './processes.ts'
-import { openTun } from './qemu/jail.ts'
+import { openDevices } from './qemu/jail.ts'
 import { Qemu } from './qemu/qemu.ts'
 import { VmSandbox } from './sandbox.ts'
 import { Templates } from './templates.ts'
@@ -64,7 +64,7 @@ export async function createSandboxProvider(options: SandboxProviderOptions): Pr
   const { runtimeDir, stateDir, log } = options
   const directories = new Directories(runtimeDir, stateDir)
   await directories.prepare()
-  await openTun(log)
+  await openDevices(log)
   const uids = new Uids()
   const hypervisor = await chooseHypervisor(options, uids, directories)
   const templates = new Templates({

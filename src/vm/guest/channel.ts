@@ -65,8 +65,6 @@ export class GuestChannel {
     this.#decoder = new FrameDecoder({ searching: !fresh })
     this.#greeted.promise.catch(() => {})
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    // A failed socket closes; there is nothing to add.
-    socket.on('error', () => {})
     socket.once('close', () => this.#close())
   }
 

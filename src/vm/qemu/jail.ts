@@ -2,7 +2,8 @@
  * How a QEMU is started: in the network namespace of its card, as a user of its own without any privilege, with nothing of
  * the daemon's environment. Under emulation this is the boundary that holds (QEMU promises none then).
  */
-import { chmod, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, chown, stat } from 'node:fs/promises'
 import { tapGid } from '../../lib/host-ids.ts'
 import type { Log } from '../../lib/log.ts'
 
@@ -36,18 +37,21 @@ export function jailed({ uid, netns, groups }: JailSpec, command: readonly strin
 }
 
 /**
- * Makes /dev/net/tun what Debian's own udev rule makes it, where no udev runs: everyone may open it, and only who owns a tap
- * can do anything with it.
+ * Makes a device what Debian's own udev rules make it, where no udev runs: everyone may open /dev/net/tun, and only who owns a tap
+ * can do anything with it; /dev/kvm belongs to a group.
  */
-export async function openTun(log: Log): Promise<void> {
-  const path = '/dev/net/tun'
-  const { mode } = await stat(path)
-  if ((mode & 0o666) === 0o666) return
-  log.warn(
-    { path, mode: (mode & 0o777).toString(8) },
-    "opening /dev/net/tun for sandboxes' own users, as udev does (mode 0666)",
-  )
-  await chmod(path, 0o666)
+export async function openDevices(log: Log): Promise<void> {
+  await open('/dev/net/tun', 0o666, log)
+  if (existsSync('/dev/kvm') && (await kvmGroup()) === undefined) {
+    await chown('/dev/kvm', 0, tapGid)
+    await open('/dev/kvm', 0o660, log)
+  }
+}
+
+async function open(path: string, mode: number, log: Log): Promise<void> {
+  if (((await stat(path)).mode & mode) === mode) return
+  log.warn({ path, mode: mode.toString(8) }, "opening a device for the sandboxes' own users, as udev does")
+  await chmod(path, mode)
 }
 
 /** The group through which a user may open /dev/kvm; there may be none. */

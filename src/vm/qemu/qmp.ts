@@ -45,7 +45,6 @@ export class Qmp {
     this.#ready.promise.catch(() => {})
     socket.setEncoding('utf8')
     socket.on('data', (chunk: string) => this.#receive(chunk))
-    socket.on('error', () => {})
     socket.once('close', () => {
       this.#ready.reject(sandboxGone())
       for (const { reject } of this.#waiting.values()) reject(sandboxGone())
