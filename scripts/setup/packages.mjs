@@ -32,13 +32,14 @@ export const npmPackages = {
 /** @type {Record<string, string>} what each is for */
 export const runPackages = {
   'qemu-system-x86': 'microVMs',
-  'squashfs-tools': 'images as read-only block devices',
+  'squashfs-tools': 'building the disk that warms the guest, and reading images in tests',
   e2fsprogs: 'writable disks',
   nftables: 'networks',
   iproute2: 'networks',
   procps: 'sysctl',
   'util-linux': 'namespaces and users of QEMU processes',
   'musl-tools': 'building the guest init',
+  'libc6-dev': "the kernel's headers for the guest init, and building the guest kernel",
   gcc: 'building the guest init and kernel',
   make: 'building the guest init and kernel',
   'linux-source': 'the guest kernel',
@@ -46,12 +47,7 @@ export const runPackages = {
   bison: 'building the guest kernel',
   flex: 'building the guest kernel',
   'libelf-dev': 'building the guest kernel',
-  'libssl-dev': 'building the guest kernel',
-  perl: 'building the guest kernel',
-  rsync: 'building the guest kernel',
   'xz-utils': 'unpacking the kernel source',
-  cpio: 'the initramfs',
-  zstd: 'image layers',
 }
 
 /** @type {Record<string, string>} */
@@ -62,7 +58,7 @@ export const testPackages = {
   skopeo: 'a second client of registries and archives',
   clang: 'fuzzing the guest init',
   'libclang-rt-14-dev': 'fuzzing the guest init',
-  'libc6-dev': 'the sanitizers',
+  python3: 'passwords of the registry, and extended attributes',
   curl: 'plain HTTP requests',
   'busybox-static': 'a small image',
   iptables: 'dockerd needs it',
