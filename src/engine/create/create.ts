@@ -54,7 +54,8 @@ export async function createContainer(
     scratchBaseBytes: null,
   }
   const owner = new ContainerOwner(context, container)
-  await mkdir(owner.directory, { recursive: true, mode: 0o700 })
+  // Search, but not read: the sandbox's own user opens the writable disk in it, and nothing else there is open to it.
+  await mkdir(owner.directory, { recursive: true, mode: 0o711 })
   undo.add(() => rm(owner.directory, { recursive: true, force: true }))
   await options.containers.add(container)
   registry.add(owner)
