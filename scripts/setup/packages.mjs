@@ -59,7 +59,6 @@ export const testPackages = {
   clang: 'fuzzing the guest init',
   'libclang-rt-14-dev': 'fuzzing the guest init',
   python3: 'passwords of the registry, and extended attributes',
-  curl: 'plain HTTP requests',
   'busybox-static': 'a small image',
   iptables: 'dockerd needs it',
 }

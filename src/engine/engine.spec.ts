@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../lib/deadline.ts'
@@ -62,6 +62,14 @@ test('the guest is told what the image and the request make together', async () 
     container?.files.find(({ path }) => path === '/etc/resolv.conf')?.content,
     'nameserver 192.0.2.53\n',
   )
+})
+
+test('the sandbox of a container can reach its disk, and not what it said', async () => {
+  await using t = await TestEngine.create()
+  const id = await t.run('echo hello')
+  await t.wait(id)
+  const mode = (...path: string[]) => statSync(join(t.directory, 'containers', id, ...path)).mode & 0o777
+  assert.deepEqual([mode(), mode('logs')], [0o711, 0o700])
 })
 
 test('names and ids find a container, and a taken name is refused as by dockerd', async () => {
