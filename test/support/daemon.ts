@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkout } from '../../scripts/setup/artifacts.mjs'
@@ -44,7 +44,8 @@ export class Daemon implements AsyncDisposable {
     this.templateDir = join('/dev/shm', name)
     this.socket = join(this.runtimeDir, 'docker.sock')
     this.subnet = `10.${64 + ((process.pid >> 8) & 63)}.${process.pid & 255}.0/24`
-    // Where QEMU's own user has to come through.
+    // QEMU's own users have to come through.
+    chmodSync(this.stateDir, 0o711)
     mkdirSync(join(this.stateDir, 'state'), { mode: 0o711 })
     this.#logFile = join(this.stateDir, 'daemon.log')
     this.#args = [
