@@ -33,7 +33,9 @@ async function measure(peer: Peer, { image }: Bench): Promise<{ each: number; da
     const pids: number[] = []
     await inParallel(containers, 2, async (i) => {
       const id = await peer.docker.read('run', '-d', '--name', names[i]!, image, 'sleep', '3600')
-      pids.push(...(await peer.processesOf(id)))
+      const found = await peer.processesOf(id)
+      if (found.length === 0) throw new Error(`no process of ${names[i]} was found`)
+      pids.push(...found)
     })
     await quiet()
     const each = (await sum(pids)) / containers

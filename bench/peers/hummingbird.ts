@@ -1,11 +1,13 @@
 /** Hummingbird's daemon from this checkout, all its state in the enclosure, its defaults otherwise. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DockerCli } from '../docker.ts'
 import type { Peer } from './peer.ts'
-import { processesWith, startDaemon } from './process.ts'
+import { processesOfUser, startDaemon } from './process.ts'
 
+const runtimeDir = '/run/hummingbird'
 const checkout = join(import.meta.dirname, '../..')
 
 export interface HummingbirdOptions {
@@ -18,7 +20,7 @@ export async function startHummingbird({ directory, docker }: HummingbirdOptions
   const socket = '/run/hummingbird.sock'
   mkdirSync(directory, { recursive: true })
   const cli = new DockerCli(docker.binary, socket, docker.configDirectory)
-  const places = ['--state-dir', join(directory, 'state'), '--runtime-dir', '/run/hummingbird']
+  const places = ['--state-dir', join(directory, 'state'), '--runtime-dir', runtimeDir]
   const daemon = await startDaemon(
     process.execPath,
     [
@@ -44,7 +46,8 @@ export async function startHummingbird({ directory, docker }: HummingbirdOptions
         accelerator: new Map<string, string>(info.DriverStatus).get('Accelerator') ?? 'unknown',
       }
     },
-    processesOf: async (id) => processesWith(id),
+    // Each sandbox has a user of its own, who owns its directory.
+    processesOf: async (id) => processesOfUser((await stat(join(runtimeDir, 's', id.slice(0, 24)))).uid),
     daemonProcesses: () => [daemon.pid],
     stop: () => daemon.stop(),
   }

@@ -63,15 +63,21 @@ async function stop(child: ChildProcess): Promise<void> {
 
 /** Pids whose command line has the text in it. Only the enclosure's own processes can be seen. */
 export function processesWith(text: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => commandLine(pid).includes(text))
-    .map(Number)
+  return pids().filter((pid) => readProcess(pid, 'cmdline').replaceAll('\0', ' ').includes(text))
 }
 
-function commandLine(pid: string): string {
+export function processesOfUser(uid: number): number[] {
+  return pids().filter((pid) => new RegExp(`^Uid:\\s+${uid}\\s`, 'm').test(readProcess(pid, 'status')))
+}
+
+function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger)
+}
+
+/** Empty when it has ended meanwhile. */
+function readProcess(pid: number, file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
     return ''
   }
