@@ -43,9 +43,11 @@ test('the guest is told what the image and the request make together', async () 
     hostname: 'box',
     extraHosts: ['db:192.0.2.9', 'host:host-gateway'],
     tty: true,
+    consoleSize: { rows: 24, columns: 80 },
   })
   const { configuration, container, main } = t.sandboxes.last
   assert.deepEqual(configuration?.interfaces[0]?.addresses, ['10.0.0.2/24'])
+  assert.deepEqual(main.spec.size, { rows: 24, columns: 80 })
   assert.deepEqual(main.spec.env, [
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'HOSTNAME=box',
