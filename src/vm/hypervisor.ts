@@ -62,7 +62,7 @@ export interface Machine {
   moved(directory: string): void
   /** Ends the process now; resolves when it is gone. */
   kill(): Promise<void>
-  /** Stops watching; the machine runs on. */
+  /** Lets go of it: it runs on, `ended` is never told, and another may adopt it. */
   release(): void
 }
 

@@ -47,9 +47,9 @@ export class Pool {
     return clone
   }
 
-  /** Names of those on the shelves. */
-  names(): string[] {
-    return [...this.#shelves.values()].flatMap(({ ready }) => ready.map(({ name }) => name))
+  /** Those on the shelves. */
+  clones(): readonly Clone[] {
+    return [...this.#shelves.values()].flatMap(({ ready }) => ready)
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { MachineRecord } from './hypervisor.ts'
 
+export type ProcessRecord = Pick<MachineRecord, 'pid' | 'pidStartTicks'>
+
 interface ProcessStat {
   readonly state: string
   readonly startTicks: number
@@ -20,13 +22,13 @@ function readStat(pid: number): ProcessStat | undefined {
 export const startTicksOf = (pid: number): number | undefined => readStat(pid)?.startTicks
 
 /** A zombie waits for its parent only; it holds nothing any more. */
-export function isAlive({ pid, pidStartTicks }: Pick<MachineRecord, 'pid' | 'pidStartTicks'>): boolean {
+export function isAlive({ pid, pidStartTicks }: ProcessRecord): boolean {
   const stat = readStat(pid)
   return stat !== undefined && stat.startTicks === pidStartTicks && stat.state !== 'Z' && stat.state !== 'X'
 }
 
 /** Ends exactly this process, if it still is one. */
-export function killProcess(record: Pick<MachineRecord, 'pid' | 'pidStartTicks'>): void {
+export function killProcess(record: ProcessRecord): void {
   if (!isAlive(record)) return
   try {
     process.kill(record.pid, 'SIGKILL')
@@ -35,21 +37,13 @@ export function killProcess(record: Pick<MachineRecord, 'pid' | 'pidStartTicks'>
   }
 }
 
-/** Every process that has an argument for which `wanted` answers something, with that answer. */
-export function processesWith<T>(
-  wanted: (argument: string) => T | undefined,
-): Array<{ record: Pick<MachineRecord, 'pid' | 'pidStartTicks'>; found: T }> {
-  const matches = []
-  for (const name of readdirSync('/proc')) {
+/** Every process with an argument such as is `wanted`. */
+export function processesWith(wanted: (argument: string) => boolean): ProcessRecord[] {
+  return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name)
     const pidStartTicks = Number.isInteger(pid) ? startTicksOf(pid) : undefined
-    if (pidStartTicks === undefined) continue
-    const found = argumentsOf(pid)
-      .map(wanted)
-      .find((answer) => answer !== undefined)
-    if (found !== undefined) matches.push({ record: { pid, pidStartTicks }, found })
-  }
-  return matches
+    return pidStartTicks !== undefined && argumentsOf(pid).some(wanted) ? [{ pid, pidStartTicks }] : []
+  })
 }
 
 function argumentsOf(pid: number): string[] {

@@ -6,7 +6,7 @@
  *     made ──┘
  */
 import { chown, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type {
   ClaimRequest,
   NicSource,
@@ -16,7 +16,7 @@ import type {
   SandboxSize,
 } from '../engine/ports/sandbox.ts'
 import { unlessAborted, until } from '../lib/deadline.ts'
-import { exhausted, hasCode, messageOf } from '../lib/errors.ts'
+import { exhausted, hasCode, invalid, messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
 import { KiB, MiB, minuteMs, secondMs } from '../lib/units.ts'
@@ -64,6 +64,7 @@ export async function createSandboxProvider(options: SandboxProviderOptions): Pr
   const { runtimeDir, stateDir, log } = options
   const directories = new Directories(runtimeDir, stateDir)
   await directories.prepare()
+  for (const path of [runtimeDir, stateDir, options.templateDir, options.kernel]) await requireReachable(path)
   await openDevices(log)
   const uids = new Uids()
   const hypervisor = await chooseHypervisor(options, uids, directories)
@@ -165,12 +166,19 @@ class VmProvider implements SandboxProvider {
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
     const { directories, clones } = this.#parts
-    const kept = new Set([...[...keep].map(claimedName), ...this.#claimed.keys(), ...this.#pool.names()])
-    const strays = processesWith((argument) => nameIn(argument, directories.sandboxes)).filter(
-      ({ found }) => !kept.has(found),
+    const kept = new Set([
+      ...[...keep].map(claimedName),
+      ...this.#claimed.keys(),
+      ...this.#pool.clones().map(({ name }) => name),
+    ])
+    // A process goes by its number: its command line has the name that its directory had when it waited in the pool.
+    const ours = [...this.#claimed.values()].map(({ handle }) => handle.pid)
+    const pids = new Set([...ours, ...this.#pool.clones().map(({ machine }) => machine.record.pid)])
+    const strays = processesWith((argument) => argument.startsWith(`unix:${directories.sandboxes}/`)).filter(
+      ({ pid }) => !pids.has(pid),
     )
-    for (const { record } of strays) killProcess(record)
-    await until('abandoned sandboxes to end', () => strays.every(({ record }) => !isAlive(record)), {
+    for (const stray of strays) killProcess(stray)
+    await until('abandoned sandboxes to end', () => !strays.some(isAlive), {
       deadlineMs: sweepDeadlineMs,
     })
     for (const name of await directories.list()) {
@@ -272,10 +280,16 @@ class VmProvider implements SandboxProvider {
   }
 }
 
-/** NAME of `unix:DIRECTORY/NAME/qmp.sock,…`. */
-function nameIn(argument: string, directory: string): string | undefined {
-  const prefix = `unix:${directory}/`
-  return argument.startsWith(prefix) ? argument.slice(prefix.length).split('/')[0] : undefined
+/** Sandboxes run as users of their own, who have to get to their files. */
+async function requireReachable(path: string): Promise<void> {
+  for (let above = dirname(path); above !== '/'; above = dirname(above)) {
+    const { mode } = await stat(above).catch(() => ({ mode: 0o777 }))
+    if ((mode & 0o001) !== 0) continue
+    throw invalid(
+      'unreachable',
+      `${path} cannot be reached by the users that sandboxes run as: chmod o+x ${above}, or choose another place`,
+    )
+  }
 }
 
 /** Guests take their memory as they use it: what is there now says whether another can begin. */

@@ -52,6 +52,7 @@ export class VmSandbox implements Sandbox {
   readonly #channel: GuestChannel
   readonly #log: Log
   #isPaused: boolean
+  #isReleased = false
   #asked: 'shutdown' | 'killed' | undefined
 
   constructor({ handle, machine, channel, isPaused, log }: VmSandboxOptions) {
@@ -200,8 +201,8 @@ export class VmSandbox implements Sandbox {
 
   /** The daemon ends; the sandbox does not. */
   release(): void {
+    this.#isReleased = true
     this.#machine.release()
-    this.#channel.unref()
   }
 
   #setup(
@@ -220,6 +221,7 @@ export class VmSandbox implements Sandbox {
 
   async #watch(): Promise<void> {
     const violation = await this.#channel.closed
+    if (this.#isReleased) return
     if (violation)
       this.#log.warn(
         { sandbox: this.handle.id, error: violation.message },

@@ -90,11 +90,6 @@ export class GuestChannel {
     this.#close()
   }
 
-  /** Does not keep the process alive. */
-  unref(): void {
-    this.#socket.unref()
-  }
-
   /** Rejects with the codes of failures.ts, `sandbox_gone`, or kind `deadline`. */
   request(
     op: number,

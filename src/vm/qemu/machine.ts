@@ -30,6 +30,7 @@ export class QemuMachine implements Machine {
   #qmp!: Qmp
   #control!: Socket
   #byGuest = false
+  #isReleased = false
   #swaps = 0
 
   private constructor(record: MachineRecord) {
@@ -133,7 +134,9 @@ export class QemuMachine implements Machine {
   }
 
   release(): void {
-    this.#qmp.unref()
+    this.#isReleased = true
+    this.#qmp.close()
+    this.#control.destroy()
   }
 
   /** The memory is in its file: only the devices' state is saved and loaded. */
@@ -157,6 +160,7 @@ export class QemuMachine implements Machine {
 
   async #watch(): Promise<void> {
     await this.#qmp.closed
+    if (this.#isReleased) return
     const at = new Date()
     // A QEMU whose control socket is gone cannot be managed any more.
     killProcess(this.#record)

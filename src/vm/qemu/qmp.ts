@@ -90,10 +90,6 @@ export class Qmp {
     this.#socket.destroy()
   }
 
-  unref(): void {
-    this.#socket.unref()
-  }
-
   #receive(chunk: string): void {
     const lines = (this.#kept + chunk).split('\n')
     this.#kept = lines.pop()!

@@ -1,0 +1,221 @@
+/** Real sandboxes for tests: a provider with directories of its own, a small image, and what a container needs at the least. */
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { guestArtifacts } from '../../../scripts/setup/artifacts.mjs'
+import type {
+  GuestContainer,
+  GuestProcess,
+  GuestProcessSpec,
+  NicSource,
+  ProcessExit,
+  Sandbox,
+  SandboxProvider,
+} from '../../engine/ports/sandbox.ts'
+import { imageDiskBytes } from '../../lib/disks.ts'
+import { newId } from '../../lib/ids.ts'
+import { type Log, silentLog } from '../../lib/log.ts'
+import { run } from '../../lib/spawn.ts'
+import { MiB } from '../../lib/units.ts'
+import { processesWith } from '../processes.ts'
+import { createSandboxProvider } from '../provider.ts'
+
+export const needsRoot = {
+  skip: process.getuid?.() === 0 ? false : 'needs root for users and namespaces of sandboxes',
+}
+
+export const smallSize = { name: 's2', vcpus: 1, memoryMiB: 128 }
+
+const noNics: NicSource = {
+  create: () => Promise.reject(new Error('these sandboxes have no network')),
+  delete: async () => {},
+}
+
+export interface Output {
+  stdout: string
+  stderr: string
+}
+
+export class Sandboxes implements AsyncDisposable {
+  readonly directory: string
+  readonly image: string
+  provider!: SandboxProvider
+  #log: Log
+
+  private constructor(directory: string, image: string, log: Log) {
+    this.directory = directory
+    this.image = image
+    this.#log = log
+  }
+
+  /** Templates lie on a tmpfs, as in real life. */
+  static async open(log: Log = silentLog): Promise<Sandboxes> {
+    const directory = await mkdtemp('/dev/shm/hb-vm-test-')
+    await chmod(directory, 0o711)
+    const sandboxes = new Sandboxes(directory, await busyboxImage(directory), log)
+    try {
+      await sandboxes.daemon()
+      return sandboxes
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  /** Another one's provider over the same directories, as the next daemon has. */
+  async daemon(): Promise<SandboxProvider> {
+    this.provider = await createSandboxProvider({
+      ...guestArtifacts(),
+      runtimeDir: join(this.directory, 'run'),
+      templateDir: join(this.directory, 'templates'),
+      stateDir: join(this.directory, 'state'),
+      accelerator: 'auto',
+      nics: noNics,
+      rootDiskBytes: 512 * MiB,
+      log: this.#log,
+    })
+    return this.provider
+  }
+
+  scratch(id: string): string {
+    return join(this.directory, `${id}.img`)
+  }
+
+  async claim(options: { id?: string; fresh?: boolean } = {}): Promise<Sandbox> {
+    const { id = newId(), fresh = true } = options
+    return this.provider.claim({
+      id,
+      size: smallSize,
+      network: null,
+      image: this.image,
+      scratch: { path: this.scratch(id), fresh },
+    })
+  }
+
+  /** Claimed, configured, and with a container of the same id. */
+  async container(options: { id?: string; fresh?: boolean; hostname?: string } = {}): Promise<Sandbox> {
+    const sandbox = await this.claim(options)
+    await sandbox.configure({ hostname: options.hostname ?? 'guest', interfaces: [], sysctls: {} })
+    await sandbox.createContainer({ ...anyContainer, id: sandbox.handle.id })
+    return sandbox
+  }
+
+  /** Processes of sandboxes of these directories that still run. */
+  running(): number {
+    return processesWith((argument) => argument.startsWith(`unix:${this.directory}/`)).length
+  }
+
+  /** What is left of sandboxes on disk. */
+  async remains(): Promise<string[]> {
+    return [
+      ...(await readdir(join(this.directory, 'run/s'))),
+      ...(await readdir(join(this.directory, 'state/scratch'))),
+    ]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.provider.close()
+    await this.provider.sweep(new Set())
+    const next = await this.daemon()
+    await next.sweep(new Set())
+    await next.close()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+const anyContainer: GuestContainer = {
+  ...{
+    id: '',
+    hostname: 'inside',
+    domainname: '',
+    readonlyRoot: false,
+    privileged: false,
+    files: [],
+    tmpfs: [],
+  },
+  ...{ maskedPaths: [], readonlyPaths: [], shmBytes: MiB, sysctls: {} },
+  limits: { memoryBytes: 0, cpuQuotaUs: 0, cpuPeriodUs: 0, cpuWeight: 0, pids: 0 },
+}
+
+export function shell(sandbox: Sandbox, id: number, script: string): GuestProcessSpec {
+  return {
+    ...{
+      id,
+      container: sandbox.handle.id,
+      main: id === 1,
+      init: false,
+      tty: false,
+      stdin: true,
+      cwd: '/',
+      user: '',
+      groups: [],
+    },
+    args: ['sh', '-c', script],
+    env: ['PATH=/bin'],
+    capabilities: { bounding: [], effective: [], inheritable: [], ambient: [] },
+    ...{ noNewPrivileges: false, rlimits: [], oomScoreAdj: 0 },
+  }
+}
+
+export async function start(
+  sandbox: Sandbox,
+  id: number,
+  script: string,
+): Promise<{ process: GuestProcess; output: Output }> {
+  const output: Output = { stdout: '', stderr: '' }
+  const process = await sandbox.startProcess(shell(sandbox, id, script), {
+    write: (stream, chunk) => {
+      output[stream] += chunk.toString()
+    },
+  })
+  return { process, output }
+}
+
+export async function finish(
+  sandbox: Sandbox,
+  id: number,
+  script: string,
+): Promise<{ exit: ProcessExit; output: Output }> {
+  const { process, output } = await start(sandbox, id, script)
+  return { exit: await process.exited, output }
+}
+
+async function busyboxImage(directory: string): Promise<string> {
+  const root = join(directory, 'root')
+  await mkdir(join(root, 'bin'), { recursive: true })
+  for (const name of ['tmp', 'proc', 'sys', 'dev', 'etc']) await mkdir(join(root, name))
+  await copyFile('/bin/busybox', join(root, 'bin/busybox'))
+  const facts = fileURLToPath(new URL('../../../guest/test/facts.c', import.meta.url))
+  await run('musl-gcc', ['-static', '-O1', facts, '-o', join(root, 'bin/facts')])
+  const { stdout } = await run('/bin/busybox', ['--list'])
+  for (const name of stdout.trim().split('\n')) {
+    if (name !== 'busybox') await symlink('busybox', join(root, 'bin', name))
+  }
+  const image = join(directory, 'busybox.squashfs')
+  await run('mksquashfs', [
+    root,
+    image,
+    '-noappend',
+    '-all-root',
+    '-noI',
+    '-noD',
+    '-noF',
+    '-noX',
+    '-no-progress',
+    '-quiet',
+  ])
+  await truncate(image, imageDiskBytes)
+  await rm(root, { recursive: true })
+  return image
+}
+
+/** `Name:` lines of a process's status, as the host's kernel has them. */
+export async function hostStatus(pid: number): Promise<ReadonlyMap<string, string>> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8')
+  return new Map(
+    text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(/:\s*/, 2) as [string, string]),
+  )
+}
