@@ -2,12 +2,15 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import pc from 'picocolors'
+import { z } from 'zod'
 import { guestArtifacts } from '../../scripts/setup/artifacts.mjs'
 import { missingPackages, runPackages } from '../../scripts/setup/packages.mjs'
 import { platformSteps } from '../../scripts/setup/platform.mjs'
 import { messageOf } from '../lib/errors.ts'
 import { run } from '../lib/spawn.ts'
 import { GiB } from '../lib/units.ts'
+
+const verdictSchema = z.object({ works: z.boolean(), why: z.string() })
 
 export interface Requirement {
   readonly name: string
@@ -42,7 +45,7 @@ export async function requirements(options: {
     ...packages(),
     ...artifacts(),
     tun(),
-    kvm(),
+    kvm(options.stateDir),
     cgroups(),
     await works(
       'network namespaces',
@@ -142,19 +145,29 @@ function tun(): Requirement {
   }
 }
 
-/** The file proves nothing: a KVM that is there may still not run a guest. The daemon boots a probe to find out. */
-function kvm(): Requirement {
-  const remembered = existsSync('/dev/kvm')
-  return remembered
-    ? ok(
-        '/dev/kvm',
-        'there; whether it runs a guest is found out by the daemon with a probe (see `docker info`)',
-      )
-    : warning(
-        '/dev/kvm',
-        'not there: containers run in software emulation, 10 to 50 times slower, and QEMU itself is then no security boundary',
-        'use a machine with hardware virtualization, and switch it on in the firmware',
-      )
+const emulation =
+  'containers run in software emulation, 10 to 50 times slower, and what isolates them is the jail round QEMU (QEMU promises nothing then)'
+const useHardware = 'use a machine with hardware virtualization, and switch it on in the firmware'
+
+/** The file proves nothing: a KVM that is there may still not run a guest. The daemon boots a probe, and remembers. */
+function kvm(stateDir: string): Requirement {
+  if (!existsSync('/dev/kvm')) return warning('/dev/kvm', `not there: ${emulation}`, useHardware)
+  const verdict = probeVerdict(stateDir)
+  if (!verdict)
+    return ok('/dev/kvm', 'there; the daemon finds out at its first start whether it runs a guest')
+  return verdict.works
+    ? ok('/dev/kvm', `there, and ${verdict.why}`)
+    : warning('/dev/kvm', `there, but ${verdict.why}; so ${emulation}`, useHardware)
+}
+
+function probeVerdict(stateDir: string): { works: boolean; why: string } | undefined {
+  try {
+    const parsed = verdictSchema.safeParse(JSON.parse(readFileSync(`${stateDir}/accelerator.json`, 'utf8')))
+    return parsed.data
+  } catch {
+    // No daemon has run here yet.
+    return undefined
+  }
 }
 
 function cgroups(): Requirement {
