@@ -76,7 +76,8 @@ export class ContentStore {
       }
       await blob.append(chunk)
     }
-    return blob.commit(options.digest, options.onDigest)
+    // Leaving the scope closes the file and takes it away: not before it is in its place.
+    return await blob.commit(options.digest, options.onDigest)
   }
 
   /** Until disposed of, these blobs stay, whether they are there already or come meanwhile. */
