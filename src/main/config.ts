@@ -3,6 +3,7 @@
  * the environment, the environment over the default. Only main/ reads the environment.
  */
 import { isIPv4 } from 'node:net'
+import { totalmem } from 'node:os'
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { invalid } from '../lib/errors.ts'
@@ -93,8 +94,8 @@ export const settings = {
   poolSize: {
     flag: '--pool-size <n>',
     env: 'HUMMINGBIRD_POOL_SIZE',
-    fallback: '2',
-    help: 'clones of the default size kept ready',
+    fallback: 'auto',
+    help: 'clones of the default size kept ready, some 40 MiB each; auto: one for each 2 GiB of memory, eight at most',
   },
   defaultSize: {
     flag: '--default-size <name>',
@@ -126,6 +127,8 @@ const whole = (min: number, max: number) =>
       `must be a number from ${min} to ${max}`,
     )
     .transform(Number)
+/** A clone that waits is worth its memory where there is plenty. */
+const poolSizeFor = (): number => Math.min(8, Math.max(1, Math.floor(totalmem() / (2 * GiB))))
 const schema = z.object({
   stateDir: path,
   runtimeDir: path.max(60, 'must be short: Unix sockets below it have 107 characters at most'),
@@ -136,7 +139,10 @@ const schema = z.object({
   subnet: z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'must be an IPv4 subnet such as 172.30.0.0/16'),
   insecureRegistry: z.string(),
   accelerator: z.enum(['auto', 'kvm', 'tcg']),
-  poolSize: whole(0, 64),
+  poolSize: z.union(
+    [z.literal('auto').transform(poolSizeFor), whole(0, 64)],
+    'must be auto or a number from 0 to 64',
+  ),
   defaultSize: z.enum(defaultSizes.map((size) => size.name) as [string, ...string[]]),
   rootDiskGb: whole(1, 1024),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),

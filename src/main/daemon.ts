@@ -3,6 +3,7 @@
  * container runs on. `ready` is logged when the API answers.
  */
 import { pino } from 'pino'
+import pretty from 'pino-pretty'
 import { HummingbirdError } from '../lib/errors.ts'
 import { type Config, readConfig } from './config.ts'
 import { lockInstance } from './instance-lock.ts'
@@ -13,7 +14,10 @@ async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env)
   const log = pino(
     { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination(2),
+    // A person reads sentences, everything else reads JSON.
+    process.stderr.isTTY
+      ? pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
+      : pino.destination(2),
   )
   process.on('unhandledRejection', (error) =>
     log.error({ err: error }, 'a promise was rejected and nobody looked: a bug of ours'),
