@@ -12,7 +12,7 @@ import { checkout } from './setup/artifacts.mjs'
 import { differences, hostState } from './test/host-state.mjs'
 import { readReport } from './test/report.mjs'
 
-/** @typedef {{ name: string, patterns: string[], concurrency: number, timeoutMs: number }} Tier */
+/** @typedef {{ name: string, patterns: string[], concurrency: number, timeoutMs: number, prepare?: string[] }} Tier */
 
 const minute = 60_000
 /** @type {Tier[]} */
@@ -29,6 +29,7 @@ const tiers = [
     // A microVM without hardware virtualization is a CPU that is always busy: more of them only wait for one another.
     concurrency: Math.max(2, Math.floor(availableParallelism() / 2)),
     timeoutMs: 8 * minute,
+    prepare: ['test/support/images/images.ts'],
   },
 ]
 
@@ -70,6 +71,10 @@ async function runTier(tier) {
   const all = tier.patterns.flatMap((pattern) => globSync(pattern)).sort()
   const files = all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   if (files.length === 0) return
+  if (tier.prepare && !(await runNode(tier.prepare))) {
+    failures.push(`preparing ${tier.name}`)
+    return
+  }
   const start = performance.now()
   say(`${tier.name}: ${files.length} files, ${tier.concurrency} at a time`)
   const report = join(runDirectory, `${tier.name.replaceAll(' ', '-')}.json`)

@@ -10,12 +10,12 @@ const { daemon, docker } = await startCloud({ images: ['busybox', 'python:3'], p
 
 /** Everything that a clone could have from its template, as the first thing that runs in it. */
 const identity = `
-import os, uuid
+import os
 read = lambda path: open(path, 'rb').read(16).hex()
 print(os.getrandom(16).hex())
 print(read('/dev/urandom'), read('/dev/random'))
 print(read('/proc/sys/kernel/random/boot_id'), read('/proc/sys/kernel/random/uuid'))
-print(uuid.uuid4(), hash('salted'), hex(id(object())))
+print(hash('salted'), id(os))
 print(open('/sys/class/net/eth0/address').read().strip())
 print(os.uname().nodename)
 `
@@ -35,13 +35,12 @@ async function clockDifferenceMs(docker: Docker): Promise<{ differenceMs: number
   const program = 'import sys, time\nfor _ in sys.stdin: print(time.time_ns(), flush=True)'
   const { child, ended } = docker.start(['run', '--rm', '-i', 'python:3', 'python3', '-c', program])
   const answers = createInterface(child.stdout!)[Symbol.asyncIterator]()
-  const now = () => performance.timeOrigin + performance.now()
   let best = { differenceMs: 0, roundTripMs: Number.POSITIVE_INFINITY }
   for (let turn = 0; turn < 20; turn++) {
-    const asked = now()
+    const asked = Date.now()
     child.stdin!.write('?\n')
     const guest = Number(BigInt(String((await answers.next()).value)) / 1_000n) / 1_000
-    const answered = now()
+    const answered = Date.now()
     // The guest looked at its clock somewhere between: what lies outside of that is the difference.
     const differenceMs = guest < asked ? guest - asked : guest > answered ? guest - answered : 0
     if (answered - asked < best.roundTripMs) best = { differenceMs, roundTripMs: answered - asked }

@@ -48,7 +48,7 @@ test('/dev holds what Docker puts there', async () => {
     '/dev/null 1,3 666\n/dev/zero 1,5 666\n/dev/full 1,7 666\n/dev/random 1,8 666\n/dev/urandom 1,9 666\n/dev/tty 5,0 666',
   )
   assert.equal(
-    await shell('readlink /dev/fd /dev/stdin /dev/core /dev/ptmx'),
+    await shell('for l in fd stdin core ptmx; do readlink /dev/$l; done'),
     '/proc/self/fd\n/proc/self/fd/0\n/proc/kcore\npts/ptmx',
   )
 })
@@ -60,7 +60,7 @@ test('other devices cannot be opened, even when they are made', async () => {
 
 test('/dev/shm is a tmpfs of 64 MiB, or as large as asked', async () => {
   const line = 'grep " /dev/shm " /proc/mounts'
-  assert.match(await shell(line), /^shm \/dev\/shm tmpfs rw,nosuid,nodev,noexec,relatime,size=65536k/)
+  assert.match(await shell(line), /^\S+ \/dev\/shm tmpfs rw,nosuid,nodev,noexec,relatime,size=65536k/)
   assert.match(await shell(line, '--shm-size', '8m'), /size=8192k/)
 })
 
@@ -90,7 +90,7 @@ test('a privileged container has its machine for itself', async () => {
   const options = ['--privileged']
   assert.match(
     await shell('awk "/CapEff/ { print \\$2 }" /proc/self/status', ...options),
-    /^0000[01]..ffffffff$/,
+    /^00000[01]ffffffffff$/,
   )
   assert.equal(await shell('mount -t tmpfs none /tmp && echo mounted', ...options), 'mounted')
   assert.equal(

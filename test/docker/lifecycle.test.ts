@@ -176,7 +176,7 @@ test('stopped containers are pruned, running ones are not', async () => {
 test('what is not there yet says so, and does nothing', async () => {
   await using container = await sleeper('--name', 'plain')
   assert.match(
-    await docker.fails(['cp', 'plain:/etc/passwd', '/dev/null']),
+    await docker.fails(['cp', 'plain:/etc/passwd', docker.command.config]),
     /copying files .* not supported yet/,
   )
   assert.match(

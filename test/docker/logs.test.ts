@@ -45,7 +45,7 @@ test('each line has its time, and a span of time can be asked for', async () => 
 
 test('they are followed until the container ends', async () => {
   await using container = await shell(
-    'echo before; while read line; do echo "got $line"; done; echo end',
+    'echo before; while read line && [ "$line" != stop ]; do echo "got $line"; done; echo end',
     '-i',
   )
   await container.says('before')
@@ -54,7 +54,7 @@ test('they are followed until the container ends', async () => {
   const { child } = docker.start(['attach', container.id])
   child.stdin!.write('a\n')
   await until('what is said now', () => following.said() === 'before\ngot a\n', patience)
-  child.stdin!.end('b\n')
+  child.stdin!.end('b\nstop\n')
   assert.equal((await following.ended).stdout, 'before\ngot a\ngot b\nend\n')
 })
 
@@ -102,7 +102,8 @@ test('files of a log are limited in size and number, oldest first', async () => 
   const options = ['--log-opt', 'max-size=10k', '--log-opt', 'max-file=2']
   await using container = await shell('seq 1 20000', ...options)
   await ended(container)
-  const lines = (await container.logs()).split('\n')
+  // The first line may have lost its beginning with the file before.
+  const lines = (await container.logs()).split('\n').slice(1)
   assert.equal(lines.at(-1), '20000')
   assert.ok(lines.length < 20_000 && lines.length > 100, `${lines.length} lines are left`)
   assert.deepEqual(

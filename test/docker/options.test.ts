@@ -37,7 +37,7 @@ test('a user is given by name or number, with a group or without', async () => {
   assert.equal(await id('4711:4712'), 'uid=4711 gid=4712 groups=4712')
   assert.match(await id('4711'), /^uid=4711 gid=0\(root\)/)
   assert.match(
-    await docker.fails(['run', '--rm', '-u', 'nosuch', 'busybox', 'id'], 126),
+    await docker.fails(['run', '--rm', '-u', 'nosuch', 'busybox', 'id'], 125),
     /unable to find user nosuch/,
   )
   assert.equal(

@@ -2,7 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkout } from '../../scripts/setup/artifacts.mjs'
@@ -127,6 +136,14 @@ export class Daemon implements AsyncDisposable {
   /** Processes of sandboxes, and whatever else has files of this daemon open. */
   sandboxes(): { pid: number; command: string }[] {
     return processesOf(this.runtimeDir).filter(({ pid }) => pid !== this.#child?.pid)
+  }
+
+  /** The process of one container's sandbox, which has a user of its own. */
+  sandboxOf(containerId: string): number {
+    const { uid } = statSync(join(this.runtimeDir, 's', containerId.slice(0, 24)))
+    const found = this.sandboxes().find(({ pid }) => statSync(`/proc/${pid}`).uid === uid)
+    if (!found) throw new Error(`no sandbox of container ${containerId} runs`)
+    return found.pid
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

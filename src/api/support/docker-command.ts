@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { minuteMs } from '../../lib/units.ts'
 
 /** Every docker on the PATH and where Debian puts its own, once each; the first is what a user of this host gets. */
 export function installedDockers(): { path: string; version: string }[] {
@@ -16,6 +17,9 @@ export function installedDockers(): { path: string; version: string }[] {
   }
   return [...found.values()]
 }
+
+/** No command of a test takes that long: it waits for what does not come. */
+const stuckMs = 4 * minuteMs
 
 export interface Ended {
   readonly code: number | null
@@ -54,7 +58,8 @@ export class DockerCommand implements Disposable {
 
   /** Another program that runs docker with this configuration: one that gives it a terminal. */
   startProgram(program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): Running {
-    const child = spawn(program, args, { env: { ...this.environment, ...more }, stdio: 'pipe' })
+    const env = { ...this.environment, ...more }
+    const child = spawn(program, args, { env, stdio: 'pipe', timeout: stuckMs, killSignal: 'SIGKILL' })
     this.#children.add(child)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
