@@ -1,7 +1,7 @@
 /** Facts about the machine, for whoever reads the figures; nothing that names it. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { GiB } from '../src/lib/units.ts'
 
 export interface Machine {
@@ -12,9 +12,13 @@ export interface Machine {
   readonly system: string
   readonly disk: string
   readonly qemu: string
+  /** Load average over a minute before the run: what others did on the machine. */
+  readonly loadBefore: number
 }
 
-export function machineFacts(directory: string): Machine {
+export const currentLoad = (): number => loadavg()[0]!
+
+export function machineFacts(directory: string, loadBefore: number): Machine {
   return {
     cores: cpus().length,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -22,6 +26,7 @@ export function machineFacts(directory: string): Machine {
     kernel: release(),
     system: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
     disk: said('stat', '--file-system', '--format', '%T', directory),
+    loadBefore,
     qemu: /version (\S+)/.exec(said('qemu-system-x86_64', '--version'))?.[1] ?? 'unknown',
   }
 }

@@ -2,6 +2,13 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { scenarios } from './scenarios/index.ts'
 
+/** What is measured besides the comparisons, by the names that --only takes. */
+export const information = {
+  memory: 'memory of an idle container and of the daemons',
+  clone: "from launching a clone to its guest's first answer",
+  steps: 'what a start asks of a guest, step by step',
+} as const
+
 export interface Options {
   readonly rounds: number
   /** Ids of scenarios; empty: all. */
@@ -21,6 +28,7 @@ export function readOptions(argv: readonly string[]): Options {
   const { rounds, only, dry, list } = command.opts<Options & { list: boolean }>()
   if (list) {
     for (const { id, what } of scenarios) console.log(`${id.padEnd(14)} ${what}`)
+    for (const [id, what] of Object.entries(information)) console.log(`${id.padEnd(14)} ${what}`)
     process.exit(0)
   }
   return { rounds, only, dry }
@@ -34,7 +42,8 @@ function positive(text: string): number {
 
 function known(text: string): string[] {
   const ids = text.split(',').filter(Boolean)
-  const wrong = ids.find((id) => ![...scenarios.map((s) => s.id), 'clone', 'memory'].includes(id))
+  const all = [...scenarios.map(({ id }) => id), ...Object.keys(information)]
+  const wrong = ids.find((id) => !all.includes(id))
   if (wrong) throw new InvalidArgumentError(`there is no scenario ${wrong}; --list names them`)
   return ids
 }

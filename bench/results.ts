@@ -8,6 +8,7 @@ import type { Machine } from './machine.ts'
 import type { Memory } from './memory.ts'
 import type { PeerName } from './peers/peer.ts'
 import type { Summary } from './statistics.ts'
+import type { Steps } from './steps.ts'
 
 export interface Results {
   readonly date: string
@@ -18,6 +19,7 @@ export interface Results {
   readonly comparisons: readonly Comparison[]
   readonly clones: CloneTimes | { readonly failure: string } | null
   readonly memory: Memory | { readonly failure: string } | null
+  readonly steps: Steps | { readonly failure: string } | null
 }
 
 const directory = join(import.meta.dirname, 'results')
@@ -34,8 +36,8 @@ function rounded(_key: string, value: unknown): unknown {
 }
 
 export function failed(results: Results): boolean {
-  const { clones, memory, comparisons } = results
-  const broken = [clones, memory].some((part) => part !== null && 'failure' in part)
+  const { clones, memory, steps, comparisons } = results
+  const broken = [clones, memory, steps].some((part) => part !== null && 'failure' in part)
   return broken || comparisons.some(({ failures }) => Object.values(failures).some((list) => list.length > 0))
 }
 
@@ -68,10 +70,12 @@ function cells(summary: Summary | null): [string, string] {
   return [ms(summary.median), `${ms(summary.min)} to ${ms(summary.max)}`]
 }
 
-function information({ docker, clones, memory, machine }: Results): string[] {
+function information({ docker, clones, memory, steps, machine }: Results): string[] {
   const lines = [
     `docker ${docker.cli} itself takes ${ms(docker.cliStartMs?.median ?? 0)} ms of each (--version)`,
   ]
+  if (machine.loadBefore > 0.5)
+    lines.push(`the machine had a load of ${machine.loadBefore.toFixed(1)} already: figures are noisy`)
   if (clones && 'summary' in clones) {
     const { median, min, max } = clones.summary
     lines.push(
@@ -85,16 +89,25 @@ function information({ docker, clones, memory, machine }: Results): string[] {
       `memory of the daemon: ${daemon.hummingbird} MiB, dockerd and containerd ${daemon.dockerd} MiB`,
     )
   }
+  if (steps && 'pooled' in steps) {
+    lines.push(`a start in the guest, ms of QEMU's CPU (pooled clone): ${told(steps.pooled)}`)
+    lines.push(`the same of a clone that was made for it: ${told(steps.fresh)}`)
+  }
   return lines
 }
 
-function failures({ comparisons, clones, memory }: Results): string[] {
+function told(steps: Steps['pooled']): string {
+  const inGuest = Object.entries(steps).filter(([, { cpuMs }]) => cpuMs > 0)
+  return inGuest.map(([name, { cpuMs }]) => `${name} ${cpuMs.toFixed(0)}`).join(', ')
+}
+
+function failures({ comparisons, clones, memory, steps }: Results): string[] {
   const lines = comparisons.flatMap(({ title, failures }) =>
     Object.entries(failures).flatMap(([name, list]) =>
       list.length > 0 ? [`FAILED ${title}, ${name}, ${list.length} times; first: ${list[0]}`] : [],
     ),
   )
-  for (const [what, part] of Object.entries({ clones, memory })) {
+  for (const [what, part] of Object.entries({ clones, memory, steps })) {
     if (part && 'failure' in part) lines.push(`FAILED ${what}: ${part.failure}`)
   }
   return lines

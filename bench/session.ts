@@ -7,7 +7,7 @@ import { measureClones } from './clone.ts'
 import { type Comparison, compare } from './compare.ts'
 import { DockerCli, newestDocker } from './docker.ts'
 import { place } from './enclosure.ts'
-import { machineFacts } from './machine.ts'
+import { currentLoad, machineFacts } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import type { Options } from './options.ts'
 import { startDockerd } from './peers/dockerd.ts'
@@ -18,9 +18,11 @@ import { failed, type Results, table, writeResults } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
 import type { Bench } from './scenarios/scenario.ts'
 import { summarize } from './statistics.ts'
+import { measureSteps } from './steps.ts'
 
 /** Answers the exit status: 0 only when everything that was asked for was measured. */
 export async function runInside(options: Options): Promise<number> {
+  const loadBefore = currentLoad()
   const { directory, cgroup } = place()
   const configDirectory = join(directory, 'docker-config')
   mkdirSync(configDirectory)
@@ -54,10 +56,13 @@ export async function runInside(options: Options): Promise<number> {
   const results: Results = {
     date: new Date().toISOString(),
     rounds: options.rounds,
-    machine: { ...machineFacts(directory), accelerator: facts.accelerator ?? 'unknown' },
+    machine: { ...machineFacts(directory, loadBefore), accelerator: facts.accelerator ?? 'unknown' },
     docker: { cli: version, cliStartMs: summarize(await startTimes(cli)) },
     peers: { hummingbird: facts, dockerd: await dockerd.facts() },
     comparisons,
+    steps: wanted('steps')
+      ? await attempt(() => measureSteps(join(directory, 'steps'), options.rounds))
+      : null,
     memory: wanted('memory') ? await attempt(() => measureMemory(peers, bench)) : null,
     clones: wanted('clone')
       ? await attempt(() => measureClones(join(directory, 'clones'), 2 * options.rounds))
