@@ -12,6 +12,8 @@ export class Run {
   sandbox: Sandbox | null = null
   process: GuestProcess | null = null
   port: Port | null = null
+  /** As it was stored: the next daemon must not tell another time. */
+  startedAt: Date | null = null
   /** A user wanted it to end: the restart policy has no say then. */
   stoppedByUser = false
   /** A user asked for a restart: it is not removed in between. */

@@ -47,7 +47,8 @@ export function beginStart(context: EngineContext, owner: ContainerOwner, reason
   const before = owner.container.state
   owner.cancelRestart()
   owner.run = run
-  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0 })
+  const restartCount = reason.byPolicy ? before.restartCount : 0
+  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0, restartCount })
   for (const attachment of owner.attachments) attachment.take(run)
   context.background.add(drive(context, owner, run, { before, ...reason }))
   return run
@@ -66,13 +67,7 @@ async function drive(
     return
   }
   await owner.queue.run(async () => {
-    const restartCount = reason.byPolicy ? reason.before.restartCount : 0
-    owner.changeState({
-      status: 'running',
-      pid: run.process!.pid,
-      startedAt: dateOf(context.clock.nowNano()),
-      restartCount,
-    })
+    owner.changeState({ status: 'running', pid: run.process!.pid, startedAt: run.startedAt })
     if (run.port) tellNetwork(context, owner.container, run.port, 'connect')
     tell(context, owner.container, 'start')
     watchExit(context, owner, run, again(context, owner))
@@ -89,7 +84,7 @@ async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Pr
   const size = sandbox.handle.size
   const configured = sandbox.configure(configurationOf(spec, port))
   const created = sandbox.createContainer(guestContainerOf(container, { size, port, resolvConf }))
-  const stored = store(context, owner, sandbox, port)
+  const stored = store(context, owner, run, { sandbox, port })
   const prepared = allInOrder([configured, created, stored])
   // Handled below, whatever the plugging does.
   prepared.catch(() => {})
@@ -167,15 +162,16 @@ function sizeOf(sizes: readonly SandboxSize[], name: string): SandboxSize {
 async function store(
   { clock }: EngineContext,
   owner: ContainerOwner,
-  sandbox: Sandbox,
-  port: Port | null,
+  run: Run,
+  { sandbox, port }: { readonly sandbox: Sandbox; readonly port: Port | null },
 ): Promise<void> {
   owner.change({ sandbox: sandbox.handle, port })
   if (owner.container.scratchBaseBytes === null) {
     const { blocks } = await stat(owner.scratchPath)
     owner.change({ scratchBaseBytes: blocks * 512 })
   }
-  await owner.save({ status: 'running', startedAt: dateOf(clock.nowNano()) })
+  run.startedAt = dateOf(clock.nowNano())
+  await owner.save({ status: 'running', startedAt: run.startedAt })
 }
 
 /** Waits for all, and throws what failed first in the order of the list. */

@@ -18,6 +18,11 @@ test('the status of docker ps says what docker says', () => {
   for (const [state, text, word] of [
     [{ status: 'created' }, 'Created', 'created'],
     [{ status: 'starting' }, 'Created', 'created'],
+    [
+      { status: 'starting', restartCount: 1, exitCode: 1, startedAt: ago(9), finishedAt: ago(3) },
+      'Restarting (1) 3 seconds ago',
+      'restarting',
+    ],
     [{ status: 'running', startedAt: ago(120) }, 'Up 2 minutes', 'running'],
     [{ status: 'stopping', startedAt: ago(120) }, 'Up 2 minutes', 'running'],
     [{ status: 'paused', startedAt: ago(5) }, 'Up 5 seconds (Paused)', 'paused'],

@@ -13,10 +13,11 @@ export const dockerStates = [
 ] as const
 export type DockerState = (typeof dockerStates)[number]
 
-/** Docker knows no `starting` and no `stopping`: it is what it was until it has changed. */
+/** Docker knows no `starting` and no `stopping`: it is what it was until it has changed. What its policy starts is restarting. */
 export function dockerState(state: ContainerState): DockerState {
   switch (state.status) {
     case 'starting':
+      if (state.restartCount > 0) return 'restarting'
       return state.startedAt ? 'exited' : 'created'
     case 'stopping':
       return 'running'
