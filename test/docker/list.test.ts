@@ -1,6 +1,6 @@
 /** `docker ps`: what is listed, how, and every filter. */
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { startCloud } from '../support/cloud.ts'
 
 const { docker } = await startCloud({ images: ['busybox'] })
@@ -33,10 +33,6 @@ await docker.run(['run', '--name', 'failed', 'busybox', 'sh', '-c', 'exit 3'])
 await docker.ok(['create', '--name', 'made', '--label', 'tier=web', '--network', 'none', 'busybox', 'true'])
 const third = await docker.container('--name', 'third', '-p', '127.0.0.1:0:8080', 'busybox', 'sleep', '1000')
 await docker.ok(['pause', 'third'])
-after(async () => {
-  await docker.ok(['rm', '--force', 'first', 'second', 'failed', 'made', 'third'])
-  await docker.ok(['rmi', 'other:1'])
-})
 
 const names = async (...args: string[]) =>
   (await docker.ok(['ps', '--format', '{{.Names}}', ...args])).split('\n').join(' ')

@@ -1,5 +1,7 @@
 /** The daemon may stop or die at any moment: containers run on, and the next daemon knows all that happened. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { freePort } from '../../src/images/support/registry.ts'
 import { until } from '../../src/lib/deadline.ts'
@@ -16,8 +18,16 @@ const ways: [how: string, end: (daemon: Daemon) => Promise<void>][] = [
 
 /** Serves one connection after another; each is a line in the log. */
 const counter = 'i=0; while :; do echo $((i += 1)); nc -l -p 80 -e true; done'
-const knock = (port: number) =>
-  fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2_000) }).catch(() => {})
+const knock = (port: number) => until('somebody to open', () => opens(port), patience)
+
+/** Connects and waits for the other side to leave again. */
+async function opens(port: number): Promise<true> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.on('error', () => {}).resume()
+  if (!socket.closed) await once(socket, 'close')
+  return true
+}
 
 async function isCounting(container: Container): Promise<void> {
   const numbers = (await container.logs()).split('\n')

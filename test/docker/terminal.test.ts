@@ -73,7 +73,7 @@ test('ctrl-c interrupts the program in front, not the shell, and ctrl-d ends it'
   terminal.type('echo code $?\n')
   await terminal.shows('code 130')
   terminal.type('\x04')
-  assert.equal((await terminal.ended).code, 130)
+  assert.equal((await terminal.ended).code, 0)
 })
 
 test('one detaches by ctrl-p ctrl-q, the program runs on, and one attaches again', async () => {
@@ -140,7 +140,8 @@ test('an exec has a terminal of its own', async () => {
   using other = docker.terminal(['exec', '-it', container.id, 'sh'])
   await other.shows('# ')
   other.type(detachKeys)
-  assert.equal((await other.ended).code, 0)
+  // So says docker of an exec, where of a run it says nothing.
+  await other.shows('read escape sequence')
 })
 
 test('what was on the terminal is in the log', async () => {

@@ -25,7 +25,15 @@ for (const client of clients) {
 
   test(`docker ${client.version} runs, watches and ends a container`, async () => {
     using docker = new Docker(daemon.socket, client)
-    const events = docker.start(['events', '--filter', 'type=container', '--format', '{{.Action}}'])
+    const events = docker.start([
+      'events',
+      '--since',
+      String(Math.floor(Date.now() / 1000)),
+      '--filter',
+      'type=container',
+      '--format',
+      '{{.Action}}',
+    ])
     const program = 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'
     await using container = await docker.container('--name', 'core', 'busybox', 'sh', '-c', program)
     const following = docker.start(['logs', '-f', 'core'])

@@ -44,7 +44,7 @@ export async function busyboxLayer(): Promise<Buffer> {
 
 /** Nobody reads manuals in a container, and lists of packages are stale when the image is made. */
 const leftOut =
-  /^(dev|proc|sys|run|tmp|var\/cache\/apt|var\/lib\/apt\/lists|usr\/share\/(doc|man|locale|info))\/|^var\/(log|cache)\/.*\.(log|bin|old)$|^var\/cache\/ldconfig\//
+  /^(dev|proc|sys|run|tmp|var\/cache\/apt|var\/lib\/apt\/lists|usr\/share\/(doc|man|locale|info))\/|^var\/log\/(apt\/|[^/]+\.log$)|^var\/cache\/(ldconfig\/|.*\.(bin|old)$)/
 
 /** Path → everything that a layer says of it but its content, of which size and time tell. */
 async function listing(root: string): Promise<Map<string, string>> {
