@@ -9,7 +9,7 @@ import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { checkout } from './setup/artifacts.mjs'
-import { differences, hostState } from './test/host-state.mjs'
+import { differences, hostState, processesOf } from './test/host-state.mjs'
 import { readReport } from './test/report.mjs'
 
 /** @typedef {{ name: string, patterns: string[], concurrency: number, timeoutMs: number, prepare?: string[] }} Tier */
@@ -109,6 +109,19 @@ async function compareHost() {
   failures.push('tidy')
   say(`tidy: FAILED, the tests left ${left.length} things behind`)
   for (const thing of left) console.log(`   ${thing}`)
+  endWhatIsLeft()
+}
+
+/** What is certainly of this run must not disturb the next one. */
+function endWhatIsLeft() {
+  for (const { pid } of processesOf(runId)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  for (const path of globSync(`{/run,/dev/shm}/hb-${runId}-*`)) rmSync(path, { recursive: true, force: true })
 }
 
 function summary() {
