@@ -72,6 +72,8 @@ test('ctrl-c interrupts the program in front, not the shell, and ctrl-d ends it'
   await terminal.shows('/ # ')
   terminal.type('echo code $?\n')
   await terminal.shows('code 130')
+  // Between two lines the terminal is not the shell's, and would forget the end.
+  await terminal.shows('/ # ')
   terminal.type('\x04')
   assert.equal((await terminal.ended).code, 0)
 })
