@@ -5,8 +5,8 @@
  *            ├─> clone ──claim──> sandbox (directory named by the container's id) ──ended──> nothing is left
  *     made ──┘
  */
-import { chown, readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chown, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type {
   ClaimRequest,
   NicSource,
@@ -16,15 +16,16 @@ import type {
   SandboxSize,
 } from '../engine/ports/sandbox.ts'
 import { unlessAborted, until } from '../lib/deadline.ts'
-import { exhausted, hasCode, invalid, messageOf } from '../lib/errors.ts'
+import { hasCode, messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
-import { KiB, MiB, minuteMs, secondMs } from '../lib/units.ts'
+import { minuteMs, secondMs } from '../lib/units.ts'
 import { kvmWorks } from './accelerator.ts'
 import { type Clone, type CloneKind, Clones } from './clones.ts'
 import { claimedName, Directories } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { sandboxGone } from './guest/failures.ts'
+import { requireMemory, requireReachable } from './host.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { Pool } from './pool.ts'
 import { isAlive, killProcess, processesWith } from './processes.ts'
@@ -51,10 +52,6 @@ export interface SandboxProviderOptions {
 
 /** Of Debian's qemu-system-x86. */
 const qemuBinary = '/usr/bin/qemu-system-x86_64'
-/** Memory of the host that is never given to a sandbox: for the daemon, and the page cache that makes images fast. */
-const reservedBytes = 256 * MiB
-/** What a sandbox has of its own as soon as it runs. */
-const sandboxBytes = 64 * MiB
 const adoptDeadlineMs = 10 * secondMs
 const sweepDeadlineMs = 10 * secondMs
 /** What a guest's clock drifts in this time is microseconds to milliseconds. */
@@ -278,27 +275,4 @@ class VmProvider implements SandboxProvider {
       })
     }
   }
-}
-
-/** Sandboxes run as users of their own, who have to get to their files. */
-async function requireReachable(path: string): Promise<void> {
-  for (let above = dirname(path); above !== '/'; above = dirname(above)) {
-    const { mode } = await stat(above).catch(() => ({ mode: 0o777 }))
-    if ((mode & 0o001) !== 0) continue
-    throw invalid(
-      'unreachable',
-      `${path} cannot be reached by the users that sandboxes run as: chmod o+x ${above}, or choose another place`,
-    )
-  }
-}
-
-/** Guests take their memory as they use it: what is there now says whether another can begin. */
-async function requireMemory(): Promise<void> {
-  const available = /^MemAvailable:\s+(\d+) kB$/m.exec(await readFile('/proc/meminfo', 'utf8'))
-  const bytes = Number(available?.[1] ?? 0) * KiB
-  if (bytes >= reservedBytes + sandboxBytes) return
-  throw exhausted(
-    'host_memory',
-    `this host has ${Math.floor(bytes / MiB)} MiB of memory left, which is too little for another sandbox; stop containers, or give it more`,
-  )
 }
