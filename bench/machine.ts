@@ -25,7 +25,7 @@ export function machineFacts(directory: string, loadBefore: number): Machine {
     memoryGiB: Math.round(totalmem() / GiB),
     kernel: release(),
     system: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
-    disk: said('stat', '--file-system', '--format', '%T', directory),
+    disk: said('findmnt', '--noheadings', '--output', 'FSTYPE', '--target', directory),
     loadBefore,
     qemu: /version (\S+)/.exec(said('qemu-system-x86_64', '--version'))?.[1] ?? 'unknown',
   }
