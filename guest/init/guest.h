@@ -43,7 +43,7 @@ struct guest
 
 struct container *guest_container (const struct guest *guest, const char *id, struct error *err);
 /* Watches `fd`, edge-triggered. `kind` and `id` come back with the event. */
-enum watch_kind { WATCH_PORT, WATCH_SIGNALS, WATCH_REPORT, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_MEMORY };
+enum watch_kind { WATCH_PORT, WATCH_SIGNALS, WATCH_REPORT, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_MEMORY, WATCH_PRESSURE };
 int guest_watch (struct guest *guest, int fd, uint32_t events, enum watch_kind kind, uint32_t id, struct error *err);
 
 /* serve.c: one HELLO, REQUEST, DATA or WINDOW. */

@@ -90,6 +90,10 @@ note_event (struct guest *guest, const struct epoll_event *event)
     case WATCH_MEMORY:
       note_memory_event (guest, id);
       return;
+    case WATCH_PRESSURE:
+      if (id < HB_CONTAINERS_MAX && guest->containers[id])
+        pressure_event (&guest->containers[id]->pressure, guest->containers[id]->cgroup);
+      return;
     case WATCH_STDIN:
     case WATCH_STDOUT:
     case WATCH_STDERR:

@@ -41,8 +41,10 @@ op_create (struct guest *guest, struct request *request, struct error *err)
   if (!container)
     return -1;
   guest->containers[index] = container;
-  if (container->memory_events >= 0
-      && guest_watch (guest, container->memory_events, EPOLLPRI, WATCH_MEMORY, (uint32_t) index, err) < 0)
+  if ((container->memory_events >= 0
+       && guest_watch (guest, container->memory_events, EPOLLPRI, WATCH_MEMORY, (uint32_t) index, err) < 0)
+      || (container->pressure.fd >= 0
+          && guest_watch (guest, container->pressure.fd, EPOLLPRI, WATCH_PRESSURE, (uint32_t) index, err) < 0))
     {
       guest->containers[index] = NULL;
       container_delete (container, &none);

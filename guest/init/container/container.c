@@ -141,6 +141,7 @@ container_free (struct container *container)
   namespaces_close (&container->namespaces);
   close_and_forget (&container->cgroup);
   close_and_forget (&container->memory_events);
+  pressure_close (&container->pressure);
   close_and_forget (&container->pts);
   close_and_forget (&container->main_pidfd);
   layer_drop (container->id, container->upper_on_tmpfs);
@@ -156,6 +157,7 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
   if (!container)
     return error_set (err, ENOMEM, "no memory for a container"), NULL;
   container->cgroup = container->memory_events = container->pts = container->main_pidfd = -1;
+  container->pressure.fd = -1;
   container->namespaces = (struct namespaces){ -1, -1, -1 };
   snprintf (container->id, sizeof container->id, "%s", spec->id);
   container->privileged = spec->privileged;
@@ -170,6 +172,7 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
       return NULL;
     }
   container->memory_events = openat (container->cgroup, "memory.events", O_RDONLY | O_CLOEXEC);
+  pressure_open (&container->pressure, container->cgroup);
   container->masked_paths = spec->masked_paths;
   container->readonly_paths = spec->readonly_paths;
   container->arena = *arena;

@@ -1,6 +1,7 @@
 /* A container: namespaces that wait for its main process, a cgroup, and what its processes need of them. */
 #pragma once
 #include "container/namespaces.h"
+#include "container/pressure.h"
 #include "machine/disks.h"
 #include "protocol.h"
 #include "wire/request.h"
@@ -19,6 +20,7 @@ struct container
   bool proc_mounted; /* by an earlier main process */
   pid_t main_pid;    /* 0: none runs */
   int main_pidfd;
+  struct pressure pressure;
   uint64_t oom_kills;  /* as seen last */
   uint64_t oom_due_ns; /* not 0: when to say that it ran on after an OOM kill */
   bool oom_event_pending;

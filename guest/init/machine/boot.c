@@ -92,7 +92,9 @@ boot_guest (struct guest *guest, struct error *err)
   if (raise_limits (err) < 0 || home_open (&guest->home, err) < 0 || cgroup_boot (err) < 0
       || watch_signals (guest, err) < 0)
     return -1;
-  struct error ignored; /* a kernel without network */
+  struct error ignored; /* a kernel without network, or without this */
+  /* When what was used in the last second cannot be kept, something must go: the sandbox would only read and evict. */
+  file_write_u64 (AT_FDCWD, "/sys/kernel/mm/lru_gen/min_ttl_ms", 1000, &ignored);
   netconf_loopback_up (&ignored);
   disks_scan (&guest->disks);
   if (port_open (&guest->port, err) < 0)
