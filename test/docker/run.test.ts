@@ -75,6 +75,18 @@ test('a program that needs more memory than it has is killed, and told so', asyn
   assert.equal(await eater.inspect('{{.State.OOMKilled}}'), 'true')
 })
 
+test('a program that creeps up to its limit is killed too, where its code would be evicted and read for ever', async () => {
+  const programs = [
+    ['-m', '32m', 'busybox', 'tail', '/dev/zero'],
+    ['-m', '20m', 'busybox', 'dd', 'if=/dev/zero', 'of=/dev/shm/filled', 'bs=1M', 'count=60'],
+  ]
+  for (const program of programs) {
+    await using creeper = await docker.container(...program)
+    assert.equal(await docker.ok(['wait', creeper.id]), '137', program.join(' '))
+    assert.equal(await creeper.inspect('{{.State.OOMKilled}}'), 'true')
+  }
+})
+
 test('standard input reaches the program, and its end too', async () => {
   const cat = ['run', '--rm', '-i', 'busybox', 'cat']
   assert.equal((await docker.run(cat, { input: 'typed\n' })).stdout, 'typed\n')
