@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { settings } from '../../src/main/config.ts'
 import { DockerCli } from '../docker.ts'
 import type { Peer } from './peer.ts'
 import { processesOfUser, startDaemon } from './process.ts'
@@ -40,6 +41,7 @@ export async function startHummingbird({ directory, docker }: HummingbirdOptions
         commit: commit(),
         api: await cli.read('version', '--format', '{{.Client.APIVersion}}'),
         node: process.version.slice(1),
+        options: overrides() || 'defaults',
         storageDriver: info.Driver,
         logDriver: info.LoggingDriver,
         network: 'default network with NAT',
@@ -51,6 +53,13 @@ export async function startHummingbird({ directory, docker }: HummingbirdOptions
     daemonProcesses: () => [daemon.pid],
     stop: () => daemon.stop(),
   }
+}
+
+/** Options may be set for a run by their names in the environment; the results say so. */
+function overrides(): string {
+  return Object.values(settings)
+    .flatMap(({ env }) => (process.env[env] === undefined ? [] : [`${env}=${process.env[env]}`]))
+    .join(' ')
 }
 
 function commit(): string {
