@@ -64,15 +64,16 @@ test('the terminal has the size of the window, and follows it', async () => {
 test('ctrl-c interrupts the program in front, not the shell, and ctrl-d ends it', async () => {
   using terminal = docker.terminal(interactive)
   await terminal.shows('/ # ')
-  terminal.type('cat\n')
-  await terminal.shows('cat\r\n')
+  // While the shell edits a line the terminal is not as cat has it.
+  terminal.type('echo up; cat\n')
+  await terminal.shows('\nup\r\n')
   terminal.type('echoed\n')
   await terminal.shows('echoed\r\nechoed\r\n')
   terminal.type('\x03')
   await terminal.shows('/ # ')
   terminal.type('echo code $?\n')
   await terminal.shows('code 130')
-  // Between two lines the terminal is not the shell's, and would forget the end.
+  // An end typed between two lines is forgotten.
   await terminal.shows('/ # ')
   terminal.type('\x04')
   assert.equal((await terminal.ended).code, 0)
