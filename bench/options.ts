@@ -21,7 +21,7 @@ export function readOptions(argv: readonly string[]): Options {
   const command = new Command('bench')
     .description('Hummingbird beside dockerd + runc: the same docker commands, alternating')
     .option('--rounds <n>', 'samples of each scenario and daemon', positive, 10)
-    .option('--only <id,id>', 'these scenarios only', known, [])
+    .option('--only <id,id>', 'these only; results/ stays as it is', known, [])
     .option('--dry', 'print, but leave bench/results as it is', false)
     .option('--list', 'names of the scenarios', false)
     .parse([...argv], { from: 'user' })
