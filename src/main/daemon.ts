@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     const cloud = await wire(config, log)
     log.info({ socket: config.socket, tcp: config.tcp, accelerator: cloud.accelerator }, 'ready')
     if (process.stdout.isTTY || process.env.HUMMINGBIRD_WELCOME === '1')
-      process.stdout.write(welcome(config, cloud))
+      process.stdout.write(welcome(config, cloud, process.env.PATH ?? ''))
     const signal = await firstSignal()
     log.info({ signal }, 'stopping; containers run on')
     await cloud.close()
