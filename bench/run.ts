@@ -6,7 +6,7 @@
  * - One docker CLI (the newest on PATH) runs the same command lines against both daemons. A sample is the time from
  *   spawning the CLI to its exit, so the CLI's own start is in every figure of both; it is also told apart.
  * - Samples alternate (A B, B A, A B, …), after one warm-up of each that is thrown away. Between two samples the bench
- *   waits until the CPUs are idle (one second at most): neither pays for what the other left to be tidied, and
+ *   waits until the CPUs are idle (fifteen seconds at most): neither pays for what the other left to be tidied, and
  *   Hummingbird's pool is full again. What an empty pool costs shows in the scenarios that start many containers.
  * - Ratios are Hummingbird ÷ dockerd: the median of the ratios of neighbouring samples, and the ratio of the medians.
  * - Both pull the same images from one registry on loopback; the registry's own log proves that every pull fetched

@@ -4,7 +4,7 @@ import { readConfig, settings } from './config.ts'
 
 test('a flag wins over the environment, and the environment over the default', () => {
   const { poolSize } = readConfig([], {})
-  assert.ok(poolSize >= 1 && poolSize <= 8, String(poolSize))
+  assert.ok(poolSize >= 1 && poolSize <= 16, String(poolSize))
   assert.equal(readConfig([], { HUMMINGBIRD_POOL_SIZE: '5' }).poolSize, 5)
   assert.equal(readConfig(['--pool-size', '6'], { HUMMINGBIRD_POOL_SIZE: '5' }).poolSize, 6)
 })

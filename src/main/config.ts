@@ -95,7 +95,7 @@ export const settings = {
     flag: '--pool-size <n>',
     env: 'HUMMINGBIRD_POOL_SIZE',
     fallback: 'auto',
-    help: 'clones of the default size kept ready, some 40 MiB each; auto: one for each 2 GiB of memory, eight at most',
+    help: 'clones of the default size kept ready, some 40 MiB each; auto: one for each GiB of memory, sixteen at most',
   },
   defaultSize: {
     flag: '--default-size <name>',
@@ -128,7 +128,7 @@ const whole = (min: number, max: number) =>
     )
     .transform(Number)
 /** A clone that waits is worth its memory where there is plenty. */
-const poolSizeFor = (): number => Math.min(8, Math.max(1, Math.floor(totalmem() / (2 * GiB))))
+const poolSizeFor = (): number => Math.min(16, Math.max(1, Math.floor(totalmem() / GiB)))
 const schema = z.object({
   stateDir: path,
   runtimeDir: path.max(60, 'must be short: Unix sockets below it have 107 characters at most'),

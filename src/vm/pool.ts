@@ -8,7 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { Clone, CloneKind, Clones } from './clones.ts'
 
 /** A start is done in less. */
-const quietMs = 100
+const quietMs = 250
 /** After a failure, which will be there for a while: the disk is full, say. */
 const retryMs = 5_000
 

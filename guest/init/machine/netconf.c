@@ -109,14 +109,15 @@ broadcast_of (const uint8_t *address, unsigned prefix)
   return value | htonl (host);
 }
 
+/* RTM_NEWADDR or RTM_DELADDR */
 static int
-add_address (int socket, unsigned index, struct bytes address, struct error *err)
+change_address (int socket, unsigned index, uint16_t type, struct bytes address, struct error *err)
 {
   struct message message;
   size_t length = address.length ? address.length - 1 : 0;
   if ((length != 4 && length != 16) || address.data[0] > 8 * length)
     return error_set (err, EINVAL, "an address of %zu bytes is none", address.length);
-  message_begin (&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof message.body.address);
+  message_begin (&message, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof message.body.address);
   message.body.address = (struct ifaddrmsg){ .ifa_family = length == 4 ? AF_INET : AF_INET6,
                                              .ifa_prefixlen = address.data[0],
                                              /* The host hands out each address once: it is usable at once. */
@@ -130,7 +131,7 @@ add_address (int socket, unsigned index, struct bytes address, struct error *err
       message_add (&message, IFA_BROADCAST, &broadcast, 4);
     }
   if (message_send (socket, &message) < 0)
-    return error_errno (err, "add an address");
+    return error_errno (err, "%s an address", type == RTM_NEWADDR ? "add" : "take away");
   return 0;
 }
 
@@ -235,7 +236,7 @@ configure (int socket, size_t ordinal, const struct interface_spec *spec, struct
   if (set_link (socket, index, spec, true, err) < 0)
     return -1;
   for (size_t i = 0; i < spec->addresses.count; i++)
-    if (add_address (socket, index, addresses[i], err) < 0)
+    if (change_address (socket, index, RTM_NEWADDR, addresses[i], err) < 0)
       return -1;
   for (size_t i = 0; i < spec->gateways.count; i++)
     if (add_gateway (socket, index, gateways[i], err) < 0)
@@ -263,4 +264,30 @@ netconf_apply (const struct list *interfaces, struct error *err)
     if (configure (socket, i, &specs[i], err) < 0)
       return -1;
   return 0;
+}
+
+int
+netconf_undo (const struct list *interfaces, struct error *err)
+{
+  const struct interface_spec *specs = interfaces->items;
+  cleanup_close int socket = open_netlink (err);
+  if (socket < 0)
+    return -1;
+  for (size_t i = 0; i < interfaces->count; i++)
+    {
+      unsigned index = find_card (i);
+      const struct bytes *addresses = specs[i].addresses.items;
+      for (size_t j = 0; index && j < specs[i].addresses.count; j++)
+        if (change_address (socket, index, RTM_DELADDR, addresses[j], err) < 0)
+          return -1;
+      if (index && set_link (socket, index, NULL, false, err) < 0)
+        return -1;
+    }
+  return 0;
+}
+
+bool
+netconf_has_card (void)
+{
+  return find_card (0) != 0;
 }
