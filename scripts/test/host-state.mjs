@@ -88,6 +88,13 @@ const files = (directory, pattern = /./) =>
     .filter((name) => pattern.test(name))
     .map((name) => join(directory, name))
 
+/**
+ * Of the daemon that a user of this host may start and stop meanwhile: it has the default names, and those of tests have
+ * others, as their processes show.
+ */
+const usersDaemon =
+  /^hb-[0-9a-f]{8}$|^hb[0-9a-f]{8}u$| hb_networks$|\/netns\/hb-[0-9a-f]{8}$|\/hummingbird(\/|$)/
+
 /** @param {string} runId @returns {HostState} */
 export function hostState(runId) {
   return new Map(
@@ -104,10 +111,11 @@ export function hostState(runId) {
         ...files('/dev/shm'),
         ...files('/var/lib'),
         ...files('/tmp', /^(hb-|hummingbird)/),
-        ...files('/run/hummingbird'),
-        ...files('/var/lib/hummingbird'),
       ],
-    }).map(([kind, names]) => [kind, new Set(names)]),
+    }).map(([kind, names]) => [
+      kind,
+      new Set(kind === 'process' ? names : names.filter((name) => !usersDaemon.test(name))),
+    ]),
   )
 }
 
