@@ -1,5 +1,5 @@
 /** What most test files begin with: a daemon of their own, the docker command, and images pulled from a real registry. */
-import { after } from 'node:test'
+import { after, afterEach } from 'node:test'
 import type { TestRegistry } from '../../src/images/support/registry.ts'
 import { Rollback } from '../../src/lib/rollback.ts'
 import { Daemon, type DaemonOptions } from './daemon.ts'
@@ -20,6 +20,10 @@ export async function startCloud(options: DaemonOptions & { images: readonly str
     const registry = await serveImages(undo)
     const daemon = await Daemon.start(options)
     undo.add(() => daemon[Symbol.asyncDispose]())
+    // Its log goes with it, and may be all that tells why a test failed.
+    afterEach((test) => {
+      if (!(test as unknown as { passed: boolean }).passed) process.stderr.write(`${complaints(daemon)}\n`)
+    })
     const docker = new Docker(daemon.socket)
     undo.add(() => docker[Symbol.dispose]())
     for (const image of options.images) await pullAs(docker, registry, image)
@@ -36,6 +40,12 @@ export async function pullAs(docker: Docker, { host }: TestRegistry, name: strin
   await docker.ok(['pull', '--quiet', `${host}/${name}`])
   await docker.ok(['tag', `${host}/${name}`, name])
   await docker.ok(['rmi', `${host}/${name}`])
+}
+
+/** The last warnings and errors of a daemon. */
+function complaints(daemon: Daemon): string {
+  const lines = daemon.log.split('\n').filter((line) => line !== '' && !/"level":(10|20|30),/.test(line))
+  return `what daemon ${daemon.prefix} complained of:\n${lines.slice(-12).join('\n')}`
 }
 
 /** Of tests that failed; the others removed theirs. */
