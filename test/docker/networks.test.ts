@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { freePort } from '../../src/images/support/registry.ts'
 import { until } from '../../src/lib/deadline.ts'
+import { probeHost } from '../../src/networks/builtin/host-ports.ts'
 import { startCloud } from '../support/cloud.ts'
 import { patience } from '../support/docker.ts'
 import { Internet } from '../support/internet.ts'
@@ -64,6 +65,33 @@ test('a port nobody named is chosen, and -P publishes all that the image exposes
     async () => (await ask(`http://127.0.0.1:${port}/`)).includes('nginx'),
     patience,
   )
+})
+
+test('-P publishes each port that --expose names', async () => {
+  await using all = await docker.container('-P', '--expose', '7000-7001', 'busybox', 'sleep', '1000')
+  const published = (await docker.ok(['port', all.id])).split('\n').map((line) => line.split(' -> ')[0])
+  assert.deepEqual(new Set(published), new Set(['7000/tcp', '7001/tcp']))
+})
+
+test('of a range of host ports the first free one is taken, until there is none', async () => {
+  const first = await until(
+    'two free ports side by side',
+    async () => {
+      const port = await freePort()
+      const next = { protocol: 'tcp', hostAddress: '', hostPort: port + 1 } as const
+      return (await probeHost(next)) === 'free' && port
+    },
+    patience,
+  )
+  const range = `${first}-${first + 1}:80`
+  await using one = await web('one', '-p', range)
+  await using two = await web('two', '-p', range)
+  assert.match(await docker.ok(['port', one.id]), new RegExp(`0\\.0\\.0\\.0:${first}$`, 'm'))
+  assert.match(await docker.ok(['port', two.id]), new RegExp(`0\\.0\\.0\\.0:${first + 1}$`, 'm'))
+  await answers(`http://127.0.0.1:${first + 1}/`, 'two')
+  const refused = await docker.fails(['run', '--name', 'third', '-p', range, 'busybox', 'true'], 125)
+  assert.match(refused, new RegExp(`Bind for 0.0.0.0:${range.slice(0, -3)} failed: all ports are allocated`))
+  await docker.ok(['rm', 'third'])
 })
 
 test('a port that is taken is refused, and the container is not started', async () => {

@@ -11,6 +11,8 @@ export interface PublishedPort {
   readonly hostAddress: string
   /** 0: any free one. */
   readonly hostPort: number
+  /** The first free one from `hostPort` to this, when it is there. */
+  readonly hostPortLast?: number
 }
 
 export interface PortRequest {

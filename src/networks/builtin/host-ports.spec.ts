@@ -50,6 +50,18 @@ test('a port nobody named goes round the range, past what the host has in use', 
   assert.deepEqual(await ports.take(tcp(0, '127.0.0.1')), 'in use')
 })
 
+test('of a range the first free port is taken, and none when it is used up', async () => {
+  const ports = new HostPorts(range, async ({ hostPort }) => (hostPort === 80 ? 'in use' : 'free'))
+  const wanted = { ...tcp(80), hostPortLast: 82 }
+  assert.deepEqual(await ports.take(wanted), tcp(81))
+  assert.deepEqual(await ports.take(wanted), tcp(82))
+  assert.equal(await ports.take(wanted), 'in use')
+  ports.release(tcp(81))
+  assert.deepEqual(await ports.take(wanted), tcp(81))
+  const elsewhere = new HostPorts(range, async () => 'no such address')
+  assert.equal(await elsewhere.take(wanted), 'no such address')
+})
+
 test('of two who ask for a port at the same time, one gets it; one that the host refuses is free again', async () => {
   let answer: 'free' | 'in use' = 'free'
   const ports = new HostPorts(range, async () => answer)

@@ -15,6 +15,11 @@ export interface HostPort {
   readonly hostPort: number
 }
 
+/** One port, any free one when its number is 0, or the first free one up to `hostPortLast`. */
+export interface WantedPort extends HostPort {
+  readonly hostPortLast?: number
+}
+
 export type Availability = 'free' | 'in use' | 'no such address'
 
 /** How the host itself is asked; a test puts its own in place. */
@@ -35,15 +40,23 @@ export class HostPorts {
   }
 
   /**
-   * Takes the port, or any free one when its number is 0, until `release`. Says why when it cannot. What is asked for
-   * is taken at once, so that two who ask at the same time do not both get it.
+   * Takes what is wanted until `release`. Says why when it cannot. What is asked for is taken at once, so that two who
+   * ask at the same time do not both get it.
    */
-  async take(port: HostPort): Promise<HostPort | Exclude<Availability, 'free'>> {
-    if (port.hostPort !== 0) return this.#tryToTake(port)
+  async take({ hostPortLast, ...port }: WantedPort): Promise<HostPort | Exclude<Availability, 'free'>> {
+    if (port.hostPort !== 0) return this.#takeFirst(port, hostPortLast ?? port.hostPort)
     for (let tries = this.#range.to - this.#range.from + 1; tries > 0; tries--) {
       const candidate = { ...port, hostPort: this.#next }
       this.#next = this.#next === this.#range.to ? this.#range.from : this.#next + 1
       const taken = await this.#tryToTake(candidate)
+      if (taken !== 'in use') return taken
+    }
+    return 'in use'
+  }
+
+  async #takeFirst(port: HostPort, last: number): Promise<HostPort | Exclude<Availability, 'free'>> {
+    for (let { hostPort } = port; hostPort <= last; hostPort++) {
+      const taken = await this.#tryToTake({ ...port, hostPort })
       if (taken !== 'in use') return taken
     }
     return 'in use'

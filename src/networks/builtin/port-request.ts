@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { PortRequest, PublishedPort } from '../../engine/ports/network.ts'
 import { internal, invalid, notImplemented } from '../../lib/errors.ts'
 import { parseAddress } from '../ipv4.ts'
-import type { Availability, HostPort } from './host-ports.ts'
+import type { Availability, WantedPort } from './host-ports.ts'
 
 /** Each is an entry in the kernel's maps twice, and a socket bound to see whether it is free. */
 const publishedPortsMax = 1024
@@ -19,6 +19,7 @@ export function checkedPublish(request: PortRequest): readonly PublishedPort[] {
   return request.publish.map((port) => {
     checkPort(port.containerPort, 1)
     checkPort(port.hostPort, 0)
+    if (port.hostPortLast !== undefined) checkPort(port.hostPortLast, Math.max(port.hostPort, 1))
     if (port.protocol !== 'tcp' && port.protocol !== 'udp') {
       throw invalid(
         'bad_protocol',
@@ -48,7 +49,7 @@ function checkedHostAddress(address: string): string {
 }
 
 /** In dockerd's words: clients and people look for them. */
-export function portNotTaken(portId: string, port: HostPort, why: Exclude<Availability, 'free'>): Error {
+export function portNotTaken(portId: string, port: WantedPort, why: Exclude<Availability, 'free'>): Error {
   const where = `${port.hostAddress || '0.0.0.0'}:${port.hostPort}`
   const endpoint = `driver failed programming external connectivity on endpoint ${portId}`
   if (why === 'no such address') {
@@ -59,6 +60,12 @@ export function portNotTaken(portId: string, port: HostPort, why: Exclude<Availa
   }
   if (port.hostPort === 0) {
     return internal('port_in_use', `${endpoint}: all ports are allocated`)
+  }
+  if (port.hostPortLast !== undefined) {
+    return internal(
+      'port_in_use',
+      `${endpoint}: Bind for ${where}-${port.hostPortLast} failed: all ports are allocated`,
+    )
   }
   return internal('port_in_use', `${endpoint}: Bind for ${where} failed: port is already allocated`)
 }

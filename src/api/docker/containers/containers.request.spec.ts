@@ -210,6 +210,15 @@ test('what a container of its own microVM cannot have is refused by name', async
   }
 })
 
+test('a range of host ports is handed on', async () => {
+  const bindings = (HostPort: string) => host({ PortBindings: { '80/tcp': [{ HostPort }] } })
+  const port = { protocol: 'tcp', containerPort: 80, hostAddress: '' }
+  const publish = async (text: string) => (await bindings(text)).publish
+  assert.deepEqual(await publish('8000-8010'), [{ ...port, hostPort: 8000, hostPortLast: 8010 }])
+  assert.deepEqual(await publish('8000-8000'), [{ ...port, hostPort: 8000 }])
+  assert.deepEqual(await publish('0'), [{ ...port, hostPort: 0 }])
+})
+
 test('values that make no sense are refused in the words of dockerd', async () => {
   for (const [config, message] of [
     [{ Memory: 1024 }, 'Minimum memory limit allowed is 6MB'],
@@ -230,6 +239,14 @@ test('values that make no sense are refused in the words of dockerd', async () =
     ],
     [{ PortBindings: { x: [] } }, 'invalid port specification: "x"'],
     [{ PortBindings: { '80/tcp': [{ HostIp: 'x' }] } }, 'invalid IP address: x'],
+    [
+      { PortBindings: { '80/tcp': [{ HostPort: '8000-70000' }] } },
+      'invalid host port "8000-70000": must be a number from 0 to 65535, or a range as 8000-8010',
+    ],
+    [
+      { PortBindings: { '80/tcp': [{ HostPort: '8010-8000' }] } },
+      'invalid range of host ports "8010-8000": must go from 1 or more upwards',
+    ],
     [{ ExtraHosts: ['a'] }, 'bad format for add-host: "a"'],
   ] as const) {
     await assert.rejects(host(config), { kind: 'invalid', message })

@@ -26,7 +26,7 @@ export function publishedPorts(config: HostConfig): PublishedPort[] {
       protocol: publishable(protocol, text),
       containerPort: port,
       hostAddress: hostAddress(binding.HostIp),
-      hostPort: hostPort(binding.HostPort),
+      ...hostPorts(binding.HostPort),
     }))
   })
 }
@@ -50,17 +50,21 @@ function hostAddress(address: string): string {
   throw invalid('bad_address', `invalid IP address: ${clip(address)}`)
 }
 
-function hostPort(text: string): number {
-  if (text === '') return 0
-  if (/^\d{1,5}-\d{1,5}$/.test(text)) {
-    throw notImplemented(
-      'unsupported_option',
-      `the host port range ${text} is not supported: name one port, or none to have a free one chosen`,
+/** One, any free one (none or 0), or the first free one of a range (`8000-8010`). */
+function hostPorts(text: string): Pick<PublishedPort, 'hostPort' | 'hostPortLast'> {
+  if (text === '') return { hostPort: 0 }
+  const [, first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? []
+  const [hostPort, hostPortLast] = [Number(first), Number(last ?? first)]
+  if (first === undefined || hostPort > 65_535 || hostPortLast > 65_535) {
+    throw invalid(
+      'bad_port',
+      `invalid host port "${clip(text)}": must be a number from 0 to 65535, or a range as 8000-8010`,
     )
   }
-  const port = Number(text)
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
-  throw invalid('bad_port', `invalid host port "${clip(text)}": must be a number from 0 to 65535`)
+  if (hostPortLast < hostPort || (last !== undefined && hostPort === 0)) {
+    throw invalid('bad_port', `invalid range of host ports "${clip(text)}": must go from 1 or more upwards`)
+  }
+  return hostPortLast === hostPort ? { hostPort } : { hostPort, hostPortLast }
 }
 
 /** Names under which the default network may be asked for. */
