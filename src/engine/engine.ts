@@ -86,7 +86,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 async function closeEngine(context: EngineContext): Promise<void> {
   context.isClosing = true
   const owners = context.registry.all()
-  for (const owner of owners) owner.cancelRestart()
+  for (const owner of owners) {
+    owner.cancelRestart()
+    owner.run?.health?.stop()
+  }
   await within(context.background.settled(), closeDeadlineMs, 'the work in the background').catch((error) => {
     context.log.warn({ error: String(error) }, 'closing without waiting any longer')
   })

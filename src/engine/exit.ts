@@ -6,6 +6,7 @@ import { messageOf } from '../lib/errors.ts'
 import { secondMs } from '../lib/units.ts'
 import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
+import { healthAtEnd } from './health-rules.ts'
 import { follow } from './lifecycle.ts'
 import { tellNetwork } from './network-events.ts'
 import type { ContainerOwner } from './owner.ts'
@@ -55,6 +56,7 @@ async function recordExit(
 ): Promise<void> {
   const { spec, state } = owner.container
   run.outputEnded = true
+  run.health?.stop()
   await owner.log.endRun()
   const { restartCount } = state
   const stoppedByUser = run.stoppedByUser
@@ -67,7 +69,8 @@ async function recordExit(
   const { code: exitCode, oomKilled, error } = exit
   owner.run = null
   owner.change({ port: null })
-  owner.changeState({ status, exitCode, oomKilled, finishedAt: exit.at, stoppedByUser, pid: 0 })
+  const health = healthAtEnd(state.health)
+  owner.changeState({ status, exitCode, oomKilled, finishedAt: exit.at, stoppedByUser, pid: 0, health })
   // Of one that could not be removed it is told why.
   if (status !== 'dead') owner.changeState({ error })
   if (run.port && run.port.published.length > 0) await releasePort(context, owner)

@@ -16,6 +16,23 @@ export interface RestartPolicy {
   readonly maximumRetries: number
 }
 
+/** Docker's: `test` is `NONE`, `CMD` and words, or `CMD-SHELL` and a line. 0 and []: not said. */
+export interface HealthCheckRequest {
+  readonly test: readonly string[]
+  readonly intervalNs: number
+  readonly timeoutNs: number
+  readonly startPeriodNs: number
+  /** Between probes in the start period. */
+  readonly startIntervalNs: number
+  readonly retries: number
+}
+
+/** After the image's defaults. */
+export interface HealthCheck extends HealthCheckRequest {
+  /** What a `CMD-SHELL` line is handed to. */
+  readonly shell: readonly string[]
+}
+
 /** A request to make a container, before the image has had its say. undefined: not asked for. */
 export interface ContainerRequest {
   readonly name?: string
@@ -37,6 +54,7 @@ export interface ContainerRequest {
   readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
   readonly stopSignal?: string
   readonly stopTimeoutSeconds?: number
+  readonly healthcheck?: HealthCheckRequest
   readonly exposedPorts: readonly string[]
   readonly publish: readonly PublishedPort[]
   /** Publish every exposed port on a free host port (-P). */
@@ -86,7 +104,7 @@ export interface ContainerRequest {
 export interface ContainerSpec
   extends Omit<
     ContainerRequest,
-    'cmd' | 'entrypoint' | 'workingDir' | 'user' | 'hostname' | 'stopSignal' | 'name' | 'size'
+    'cmd' | 'entrypoint' | 'workingDir' | 'user' | 'hostname' | 'stopSignal' | 'healthcheck' | 'name' | 'size'
   > {
   readonly image: string
   readonly imageId: string
@@ -96,6 +114,7 @@ export interface ContainerSpec
   readonly user: string
   readonly hostname: string
   readonly stopSignal: string
+  readonly healthcheck?: HealthCheck
   readonly size: string
   /** Volumes the image declares. */
   readonly volumes: readonly string[]
@@ -113,6 +132,22 @@ export type ContainerStatus =
   | 'removing'
   | 'dead'
 
+export interface ProbeResult {
+  readonly start: Date
+  readonly end: Date
+  /** -1: it could not be started, or did not end in time. */
+  readonly exitCode: number
+  readonly output: string
+}
+
+export interface ContainerHealth {
+  readonly status: 'starting' | 'healthy' | 'unhealthy'
+  /** Failures in a row. */
+  readonly failingStreak: number
+  /** The last probes, oldest first. */
+  readonly log: readonly ProbeResult[]
+}
+
 export interface ContainerState {
   readonly status: ContainerStatus
   readonly exitCode: number
@@ -126,6 +161,8 @@ export interface ContainerState {
   readonly stoppedByUser: boolean
   /** In the guest; 0 when not running. */
   readonly pid: number
+  /** null: nobody checks it, or it has never run. */
+  readonly health: ContainerHealth | null
 }
 
 export interface Container {

@@ -8,6 +8,8 @@ import { hasCode, messageOf } from '../lib/errors.ts'
 import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
 import { beginTeardown, unknownExitCode, watchExit } from './exit.ts'
+import { watchHealth } from './health.ts'
+import { healthAtEnd } from './health-rules.ts'
 import { isLive } from './lifecycle.ts'
 import type { ContainerOwner } from './owner.ts'
 import type { Sandbox } from './ports/sandbox.ts'
@@ -105,6 +107,7 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
   await owner.save()
   sandbox.onOom(() => tell(context, owner.container, 'oom'))
   run.started.resolve()
+  watchHealth(context, owner, run)
   watchExit(context, owner, run, again(context, owner))
 }
 
@@ -125,11 +128,12 @@ function forgetExecs(context: EngineContext, owner: ContainerOwner, run: Run): v
 /** Its sandbox is there and has no process: the last daemon died before it had started one, and told nobody that it had. */
 async function undoStart(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox): Promise<void> {
   teardownOf(context, owner, sandbox, true)
-  const { finishedAt } = owner.container.state
+  const { finishedAt, health } = owner.container.state
   owner.change({ port: null })
   owner.changeState({
     status: finishedAt === null ? 'created' : 'exited',
     startedAt: finishedAt === null ? null : owner.container.state.startedAt,
+    health: finishedAt === null ? null : healthAtEnd(health),
   })
   await owner.save()
 }
@@ -144,6 +148,7 @@ async function recordLoss(context: EngineContext, owner: ContainerOwner): Promis
     error: 'the sandbox ended while the daemon was down',
     finishedAt: dateOf(context.clock.nowNano()),
     pid: 0,
+    health: healthAtEnd(state.health),
   })
   tell(context, owner.container, 'die', { exitCode: String(unknownExitCode) })
   if (spec.autoRemove) return removeNow(context, owner)

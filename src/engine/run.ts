@@ -1,5 +1,6 @@
 /** One life of a container's process, from the beginning of a start until its exit is recorded. */
 import { hasCode } from '../lib/errors.ts'
+import type { HealthMonitor } from './health.ts'
 import type { Port } from './ports/network.ts'
 import type { ContainerStats, GuestProcess, Sandbox } from './ports/sandbox.ts'
 
@@ -12,6 +13,8 @@ export class Run {
   sandbox: Sandbox | null = null
   process: GuestProcess | null = null
   port: Port | null = null
+  /** While its health is checked. */
+  health: HealthMonitor | null = null
   /** As it was stored: the next daemon must not tell another time. */
   startedAt: Date | null = null
   /** A user wanted it to end: the restart policy has no say then. */

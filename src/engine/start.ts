@@ -11,6 +11,8 @@ import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
 import { watchExit } from './exit.ts'
 import { configurationOf, guestContainerOf, mainArgs, mainProcessOf } from './guest-spec.ts'
+import { watchHealth } from './health.ts'
+import { healthAtStart } from './health-rules.ts'
 import { follow } from './lifecycle.ts'
 import type { ContainerState } from './model.ts'
 import { tellNetwork } from './network-events.ts'
@@ -48,7 +50,8 @@ export function beginStart(context: EngineContext, owner: ContainerOwner, reason
   owner.cancelRestart()
   owner.run = run
   const restartCount = reason.byPolicy ? before.restartCount : 0
-  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0, restartCount })
+  const health = healthAtStart(owner.container.spec.healthcheck, before.health)
+  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0, restartCount, health })
   for (const attachment of owner.attachments) attachment.take(run)
   context.background.add(drive(context, owner, run, { before, ...reason }))
   return run
@@ -70,6 +73,7 @@ async function drive(
     owner.changeState({ status: 'running', pid: run.process!.pid, startedAt: run.startedAt })
     if (run.port) tellNetwork(context, owner.container, run.port, 'connect')
     tell(context, owner.container, 'start')
+    watchHealth(context, owner, run)
     watchExit(context, owner, run, again(context, owner))
   })
   run.started.resolve()

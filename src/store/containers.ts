@@ -1,6 +1,6 @@
 /** Containers in the state store. */
 import { type Selectable, sql } from 'kysely'
-import type { ContainerState } from '../engine/model.ts'
+import type { ContainerHealth, ContainerState } from '../engine/model.ts'
 import type { ContainerStore, StoredContainer } from '../engine/ports/store.ts'
 import type { Database } from './database.ts'
 
@@ -82,5 +82,20 @@ function containerOf(row: Selectable<ContainerTables['containers']>): StoredCont
 function stateOf(text: string): ContainerState {
   const state = JSON.parse(text)
   const date = (value: string | null) => (value === null ? null : new Date(value))
-  return { ...state, startedAt: date(state.startedAt), finishedAt: date(state.finishedAt) }
+  return {
+    ...state,
+    startedAt: date(state.startedAt),
+    finishedAt: date(state.finishedAt),
+    health: healthOf(state.health ?? null),
+  }
+}
+
+/** As JSON left it: its times are texts. */
+function healthOf(health: ContainerHealth | null): ContainerHealth | null {
+  const log = health?.log.map((probe) => ({
+    ...probe,
+    start: new Date(probe.start),
+    end: new Date(probe.end),
+  }))
+  return health && { ...health, log: log! }
 }

@@ -47,7 +47,13 @@ export const sampleRequest: ContainerRequest = {
 let names = 0
 
 export function fakeContainer(request: Partial<ContainerRequest> = {}, project = 'default'): Container {
-  const { name = `happy_fake${++names}`, cmd, entrypoint, ...rest } = { ...sampleRequest, ...request }
+  const {
+    name = `happy_fake${++names}`,
+    cmd,
+    entrypoint,
+    healthcheck,
+    ...rest
+  } = { ...sampleRequest, ...request }
   const id = newId()
   return {
     id,
@@ -63,6 +69,7 @@ export function fakeContainer(request: Partial<ContainerRequest> = {}, project =
       user: rest.user ?? '',
       hostname: rest.hostname ?? id.slice(0, 12),
       stopSignal: rest.stopSignal ?? 'SIGTERM',
+      ...(healthcheck ? { healthcheck: { ...healthcheck, shell: ['/bin/sh', '-c'] } } : {}),
       size: rest.size ?? 's1',
       volumes: [],
     },
@@ -76,6 +83,7 @@ export function fakeContainer(request: Partial<ContainerRequest> = {}, project =
       restartCount: 0,
       stoppedByUser: false,
       pid: 0,
+      health: null,
     },
     sandbox: null,
     port: {

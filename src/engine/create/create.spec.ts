@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mergeCommand, mergeEnv, overlayEnv } from './merge-image.ts'
+import { mergeCommand, mergeEnv, mergeHealthCheck, overlayEnv } from './merge-image.ts'
 import { checkName, randomName } from './names.ts'
 import { chooseSize, limitsOf } from './sizes.ts'
 import { tmpfsOptions } from './tmpfs.ts'
@@ -26,6 +26,21 @@ test('a container without any command is refused', () => {
 test('variables of the request win over those of the image', () => {
   assert.deepEqual(mergeEnv(['A=1', 'B=2'], ['B=9', 'C=3']), ['A=1', 'B=2', 'C=3'])
   assert.deepEqual(overlayEnv(['PATH=/bin', 'X=1'], ['PATH=/usr/bin', 'Y=2', 'X']), ['PATH=/usr/bin', 'Y=2'])
+})
+
+test('of a health check each field that the request does not say is the one of the image', () => {
+  const none = { test: [], intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 }
+  const Healthcheck = { Test: ['CMD', 'ask'], Interval: 7e9, Retries: 2 }
+  const shell = ['/bin/sh', '-c']
+  assert.equal(mergeHealthCheck(undefined, { Healthcheck: null, Shell: null }), undefined)
+  assert.deepEqual(mergeHealthCheck(undefined, { Healthcheck, Shell: ['/bin/bash', '-c'] }), {
+    ...none,
+    ...{ test: ['CMD', 'ask'], intervalNs: 7e9, retries: 2, shell: ['/bin/bash', '-c'] },
+  })
+  const asked = { ...none, test: ['CMD-SHELL', 'true'], intervalNs: 1e9 }
+  assert.deepEqual(mergeHealthCheck(asked, { Healthcheck, Shell: null }), { ...asked, retries: 2, shell })
+  const off = mergeHealthCheck({ ...none, test: ['NONE'] }, { Healthcheck, Shell: null })
+  assert.deepEqual(off?.test, ['NONE'])
 })
 
 test('names follow the rule of Docker', () => {

@@ -14,7 +14,7 @@ import type { StoredContainer } from '../ports/store.ts'
 import { parseSignal } from '../signals.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { extraHost } from './hosts-files.ts'
-import { mergeCommand, mergeEnv } from './merge-image.ts'
+import { mergeCommand, mergeEnv, mergeHealthCheck } from './merge-image.ts'
 import { checkName, randomName } from './names.ts'
 import { chooseSize } from './sizes.ts'
 import { tmpfsOptions } from './tmpfs.ts'
@@ -48,6 +48,7 @@ export async function createContainer(
       restartCount: 0,
       stoppedByUser: false,
       pid: 0,
+      health: null,
     },
     sandbox: null,
     port: null,
@@ -73,7 +74,8 @@ function warningsOf(request: ContainerRequest): readonly string[] {
 function specOf(id: string, request: ContainerRequest, image: Image, context: EngineContext): ContainerSpec {
   const { sizes, defaultSize } = context.options
   const { config } = image
-  const { name: _, ...rest } = request
+  const { name: _, healthcheck: asked, ...rest } = request
+  const healthcheck = mergeHealthCheck(asked, config)
   const spec: ContainerSpec = {
     ...rest,
     ...mergeCommand(request, config),
@@ -84,6 +86,7 @@ function specOf(id: string, request: ContainerRequest, image: Image, context: En
     hostname: request.hostname ?? shortId(id),
     labels: { ...config.Labels, ...request.labels },
     stopSignal: request.stopSignal || config.StopSignal || 'SIGTERM',
+    ...(healthcheck ? { healthcheck } : {}),
     size: chooseSize(request, sizes, defaultSize).name,
     volumes: Object.keys(config.Volumes),
     ...portsOf(request, Object.keys(config.ExposedPorts)),

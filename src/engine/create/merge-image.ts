@@ -1,6 +1,6 @@
 /** What the image says and the request does not: command, environment, labels and the rest, by Docker's rules. */
 import { invalid } from '../../lib/errors.ts'
-import type { ContainerRequest } from '../model.ts'
+import type { ContainerRequest, HealthCheck, HealthCheckRequest } from '../model.ts'
 import type { ImageConfig } from '../ports/images.ts'
 
 type Command = { readonly cmd: readonly string[] | null; readonly entrypoint: readonly string[] | null }
@@ -46,4 +46,23 @@ export function overlayEnv(...lists: readonly (readonly string[])[]): readonly s
 function keyOf(entry: string): string {
   const end = entry.indexOf('=')
   return end < 0 ? entry : entry.slice(0, end)
+}
+
+const defaultShell = ['/bin/sh', '-c']
+
+/** Field by field: what the request does not say the image says. */
+export function mergeHealthCheck(
+  request: HealthCheckRequest | undefined,
+  { Healthcheck: image, Shell: shell }: Pick<ImageConfig, 'Healthcheck' | 'Shell'>,
+): HealthCheck | undefined {
+  if (!request && !image) return undefined
+  return {
+    test: request?.test.length ? request.test : (image?.Test ?? []),
+    intervalNs: request?.intervalNs || image?.Interval || 0,
+    timeoutNs: request?.timeoutNs || image?.Timeout || 0,
+    startPeriodNs: request?.startPeriodNs || image?.StartPeriod || 0,
+    startIntervalNs: request?.startIntervalNs || image?.StartInterval || 0,
+    retries: request?.retries || image?.Retries || 0,
+    shell: shell?.length ? shell : defaultShell,
+  }
 }
