@@ -22,7 +22,7 @@ const web: Container = {
     exposedPorts: ['80/tcp', '53/udp'],
   }),
   createdAt: at(1),
-  state: state('running'),
+  state: { ...state('running'), health: { status: 'healthy', failingStreak: 0, log: [] } },
 }
 const job: Container = {
   ...fakeContainer({ name: 'job', network: 'none' }),
@@ -90,8 +90,9 @@ test('each filter of Docker selects what it says', async () => {
     [{ ancestor: ['nosuch'] }, []],
     [{ before: ['web-2'] }, ['job', 'web-1']],
     [{ since: [job.id] }, ['held', 'web-2']],
-    [{ health: ['none'] }, ['held', 'web-2', 'job', 'web-1']],
-    [{ health: ['healthy'] }, []],
+    [{ health: ['none'] }, ['held', 'web-2', 'job']],
+    [{ health: ['healthy'] }, ['web-1']],
+    [{ health: ['starting', 'unhealthy'] }, []],
     [{ 'is-task': ['true'] }, []],
     [{ 'is-task': ['false'] }, ['held', 'web-2', 'job', 'web-1']],
     [{ network: ['none'] }, ['job']],

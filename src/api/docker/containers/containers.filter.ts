@@ -5,7 +5,7 @@ import type { Backends, Scope } from '../backends.ts'
 import { Filters, invalidFilter } from '../filters.ts'
 import { parseMoment } from '../time.ts'
 import { bridgeName } from './network.present.ts'
-import { dockerState, dockerStates, isUp } from './state.present.ts'
+import { dockerState, dockerStates, healthStates, healthStatus, isUp } from './state.present.ts'
 
 const names = [
   ...[
@@ -23,7 +23,6 @@ const names = [
   ],
   ...['publish', 'since', 'status', 'volume'],
 ]
-const healthStates = ['none', 'starting', 'healthy', 'unhealthy']
 
 export interface ListQuery {
   readonly all: boolean
@@ -77,7 +76,7 @@ function matcher(filters: Filters): (container: Container) => boolean {
       filters.allows('status', dockerState(state)) &&
       (exited.length === 0 ||
         (!isUp(container) && state.startedAt !== null && exited.includes(state.exitCode))) &&
-      (health.length === 0 || health.includes('none')) &&
+      (health.length === 0 || health.includes(healthStatus(state))) &&
       tasks !== true &&
       !filters.has('volume') &&
       !filters.get('isolation').some((isolation) => isolation !== 'default') &&

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Container, ContainerState } from '../../../engine/model.ts'
+import type { Container, ContainerHealth, ContainerState } from '../../../engine/model.ts'
 import { fakeContainer, fakeStats, imageId } from '../../support/samples.ts'
 import { inspectJson, summaryJson } from './containers.present.ts'
 import { dockerState, stateJson, statusText } from './state.present.ts'
@@ -14,6 +14,12 @@ const withState = (state: Partial<ContainerState>, container = fakeContainer()):
   state: { ...container.state, ...state },
 })
 
+const healthy: ContainerHealth = {
+  status: 'healthy',
+  failingStreak: 0,
+  log: [{ start: ago(2), end: ago(1), exitCode: 0, output: 'fine' }],
+}
+
 test('the status of docker ps says what docker says', () => {
   for (const [state, text, word] of [
     [{ status: 'created' }, 'Created', 'created'],
@@ -26,6 +32,17 @@ test('the status of docker ps says what docker says', () => {
     [{ status: 'running', startedAt: ago(120) }, 'Up 2 minutes', 'running'],
     [{ status: 'stopping', startedAt: ago(120) }, 'Up 2 minutes', 'running'],
     [{ status: 'paused', startedAt: ago(5) }, 'Up 5 seconds (Paused)', 'paused'],
+    [{ status: 'running', startedAt: ago(5), health: healthy }, 'Up 5 seconds (healthy)', 'running'],
+    [
+      { status: 'running', startedAt: ago(5), health: { ...healthy, status: 'starting' } },
+      'Up 5 seconds (health: starting)',
+      'running',
+    ],
+    [
+      { status: 'paused', startedAt: ago(5), health: { ...healthy, status: 'unhealthy' } },
+      'Up 5 seconds (Paused)',
+      'paused',
+    ],
     [{ status: 'exited', startedAt: ago(9), finishedAt: ago(3) }, 'Exited (0) 3 seconds ago', 'exited'],
     [
       { status: 'restarting', exitCode: 1, startedAt: ago(9), finishedAt: ago(3) },
@@ -78,6 +95,19 @@ test('inspect shows command, addresses, ports, and all that the client sent', ()
   assert.equal((json.Config as Record<string, unknown>).Custom, 1)
   assert.deepEqual([json.Config.Volumes, json.HostConfig.Extra], [{ '/v': {} }, 2])
   assert.deepEqual([json.Image, json.ExecIDs, json.SizeRootFs], [imageId(1), ['e'], 3])
+})
+
+test('inspect shows the health of what is checked, and the check', () => {
+  const healthcheck = { test: ['CMD', 'ask'], intervalNs: 1e9, timeoutNs: 0, startPeriodNs: 0 }
+  const request = { healthcheck: { ...healthcheck, startIntervalNs: 0, retries: 2 } }
+  const json = inspectJson(withState({ health: healthy }, fakeContainer(request)), { execIds: [] })
+  assert.deepEqual(json.State.Health, {
+    Status: 'healthy',
+    FailingStreak: 0,
+    Log: [{ Start: '2026-01-01T11:59:58Z', End: '2026-01-01T11:59:59Z', ExitCode: 0, Output: 'fine' }],
+  })
+  assert.deepEqual(json.Config.Healthcheck, { Test: ['CMD', 'ask'], Interval: 1e9, Retries: 2 })
+  assert.equal('Health' in inspectJson(web(), { execIds: [] }).State, false)
 })
 
 test('a container that does not run has no addresses and no ports', () => {

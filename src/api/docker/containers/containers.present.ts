@@ -2,6 +2,7 @@
 import type { Container } from '../../../engine/model.ts'
 import { rfc3339Nano, unixSeconds } from '../time.ts'
 import { readFrontend } from './frontend.ts'
+import { healthCheckJson } from './health.request.ts'
 import { networkSettings, networks, portList } from './network.present.ts'
 import { dockerState, stateJson, statusText } from './state.present.ts'
 
@@ -59,6 +60,7 @@ function configJson({ spec }: Container) {
     OpenStdin: spec.openStdin,
     StdinOnce: spec.stdinOnce,
     Env: spec.env,
+    ...(spec.healthcheck ? { Healthcheck: healthCheckJson(spec.healthcheck) } : {}),
     Cmd: spec.cmd,
     Image: spec.image,
     Volumes: volumes.length > 0 ? emptyObjects(volumes) : null,

@@ -262,9 +262,28 @@ test('values that make no sense are refused in the words of dockerd', async () =
   }
 })
 
+test('a health check is handed on as it is asked for', async () => {
+  const check = async (Healthcheck: object) => (await made({ Healthcheck })).request.healthcheck
+  const none = { test: [], intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 }
+  assert.deepEqual(await check({ Test: ['CMD-SHELL', 'true'], Interval: 1e9, StartInterval: 2e9 }), {
+    ...none,
+    ...{ test: ['CMD-SHELL', 'true'], intervalNs: 1e9, startIntervalNs: 2e9 },
+  })
+  assert.deepEqual(await check({ Test: ['NONE'] }), { ...none, test: ['NONE'] })
+  assert.deepEqual((await made({ Healthcheck: { Test: ['NONE'] } })).warnings, [])
+  assert.equal((await made({ Healthcheck: null })).request.healthcheck, undefined)
+  for (const [wrong, message] of [
+    [{ Interval: 1 }, 'Interval in Healthcheck cannot be less than 1ms'],
+    [{ StartPeriod: -1 }, 'StartPeriod in Healthcheck cannot be less than 1ms'],
+    [{ Retries: -1 }, 'Retries in Healthcheck cannot be negative'],
+  ] as const) {
+    await assert.rejects(check(wrong), { kind: 'invalid', message })
+  }
+})
+
 test('what is kept without effect is told in a warning', async () => {
   const { warnings } = await made({
-    Healthcheck: { Test: ['CMD', 'true'] },
+    Healthcheck: { Test: ['ASK', 'true'] },
     HostConfig: { OomKillDisable: true, MemoryReservation: 1 << 20 },
   })
   assert.equal(warnings.length, 3)

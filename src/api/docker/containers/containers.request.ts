@@ -4,6 +4,7 @@ import { invalid } from '../../../lib/errors.ts'
 import { clip, refuseIf, terminalSizeMax } from '../query.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
 import { echoOf } from './frontend.ts'
+import { healthCheck, healthWarnings } from './health.request.ts'
 import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
 import { refuseHostConfig, splitOption } from './refusals.ts'
 import {
@@ -30,6 +31,7 @@ export async function containerRequest(
   const request: ContainerRequest = {
     ...identity(body, name),
     ...process(body),
+    ...healthCheck(body),
     ...isolation(host),
     ...resources(host),
     ...(await networking(body, lookUp)),
@@ -141,10 +143,4 @@ function tmpfs(host: HostConfig): Record<string, string> {
     refuseIf(!path.startsWith('/'), `invalid mount path: '${clip(path)}' mount path must be absolute`)
   }
   return Object.fromEntries(mounts)
-}
-
-function healthWarnings(body: CreateBody): string[] {
-  const test = body.Healthcheck?.Test
-  if (!test || test.length === 0 || test[0] === 'NONE') return []
-  return ['The health check is kept but not run yet: the container will have no health']
 }

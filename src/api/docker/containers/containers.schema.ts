@@ -139,7 +139,16 @@ export const createBody = z.looseObject(
     Labels: map,
     StopSignal: text,
     StopTimeout: integerOrNull,
-    Healthcheck: z.looseObject({ Test: stringsOrNull }).nullish(),
+    Healthcheck: z
+      .looseObject({
+        Test: strings,
+        Interval: integer,
+        Timeout: integer,
+        StartPeriod: integer,
+        StartInterval: integer,
+        Retries: integer,
+      })
+      .nullish(),
     HostConfig: hostConfig.nullish().transform((value) => value ?? hostConfig.parse({})),
     NetworkingConfig: networkingConfig.nullish().transform((value) => value ?? networkingConfig.parse({})),
   },

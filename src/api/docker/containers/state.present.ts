@@ -1,5 +1,5 @@
 /** The engine's states in Docker's words, for machines and for people. */
-import type { Container, ContainerState } from '../../../engine/model.ts'
+import type { Container, ContainerHealth, ContainerState } from '../../../engine/model.ts'
 import { humanDuration, rfc3339Nano } from '../time.ts'
 
 export const dockerStates = [
@@ -44,7 +44,30 @@ export function stateJson(state: ContainerState) {
     Error: state.error,
     StartedAt: rfc3339Nano(state.startedAt),
     FinishedAt: rfc3339Nano(state.finishedAt),
+    ...(state.health ? { Health: healthJson(state.health) } : {}),
   }
+}
+
+function healthJson({ status, failingStreak, log }: ContainerHealth) {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({
+      Start: rfc3339Nano(start),
+      End: rfc3339Nano(end),
+      ExitCode: exitCode,
+      Output: output,
+    })),
+  }
+}
+
+/** In the words of the filter. */
+export const healthStates = ['none', 'starting', 'healthy', 'unhealthy'] as const
+export const healthStatus = ({ health }: ContainerState) => health?.status ?? 'none'
+
+function healthText({ health }: ContainerState): string {
+  if (!health) return ''
+  return ` (${health.status === 'starting' ? 'health: starting' : health.status})`
 }
 
 /** The STATUS column of `docker ps`. */
@@ -52,7 +75,7 @@ export function statusText(state: ContainerState, now: Date): string {
   const age = (since: Date | null) => humanDuration(Math.max(0, now.getTime() - (since ?? now).getTime()))
   switch (dockerState(state)) {
     case 'running':
-      return `Up ${age(state.startedAt)}`
+      return `Up ${age(state.startedAt)}${healthText(state)}`
     case 'paused':
       return `Up ${age(state.startedAt)} (Paused)`
     case 'restarting':
