@@ -319,7 +319,7 @@ ops_serve (struct guest *guest, uint32_t request_id, struct request *request, st
       put_u64 (fields, HB_TAG_REALTIME_NS, clock_ns (CLOCK_REALTIME));
       return 1;
     case HB_OP_SET_CLOCK:
-      if (clock_adjust (request->spec.target.realtime_ns, err) < 0)
+      if (clock_adjust (request->spec.target.clock_ahead_ns, err) < 0)
         return -1;
       put_u64 (fields, HB_TAG_REALTIME_NS, clock_ns (CLOCK_REALTIME));
       return 1;

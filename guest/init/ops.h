@@ -11,8 +11,8 @@ int ops_watch_process (struct guest *guest, struct process *process, struct erro
 bool ops_container_gone (struct guest *guest, struct container *container, struct error *err);
 
 /* machine/…: requests that stand alone. */
-/* Steps a clock that is far off, slews one that is near. */
-int clock_adjust (uint64_t realtime_ns, struct error *err);
+/* By how much the host's clock is ahead: steps a clock that is far off, slews one that is near. */
+int clock_adjust (uint64_t ahead_ns, struct error *err);
 int configure_serve (struct guest *guest, const struct configure_spec *spec, struct error *err);
 int stats_serve (const struct container *container, struct writer *fields, struct error *err);
 int tasks_serve (const struct container *container, uint32_t skip, struct writer *fields, struct error *err);

@@ -24,6 +24,7 @@ import { kvmWorks } from './accelerator.ts'
 import { type Clone, type CloneKind, Clones } from './clones.ts'
 import { claimedName, Directories } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
+import { clockAheadNs } from './guest/clock.ts'
 import { sandboxGone } from './guest/failures.ts'
 import { requireMemory, requireReachable } from './host.ts'
 import type { Hypervisor } from './hypervisor.ts'
@@ -31,7 +32,7 @@ import { Pool } from './pool.ts'
 import { isAlive, killProcess, processesWith } from './processes.ts'
 import { openDevices } from './qemu/jail.ts'
 import { Qemu } from './qemu/qemu.ts'
-import { VmSandbox } from './sandbox.ts'
+import { VmSandbox, type VmSandboxOptions } from './sandbox.ts'
 import { Templates } from './templates.ts'
 import { tscKhz } from './tsc.ts'
 import { Uids } from './uids.ts'
@@ -52,7 +53,8 @@ export interface SandboxProviderOptions {
 
 /** Of Debian's qemu-system-x86. */
 const qemuBinary = '/usr/bin/qemu-system-x86_64'
-const adoptDeadlineMs = 10 * secondMs
+/** A guest that answers late is late; one that never answers cannot be told from it sooner. */
+const adoptDeadlineMs = minuteMs
 const sweepDeadlineMs = 10 * secondMs
 /** What a guest's clock drifts in this time is microseconds to milliseconds. */
 const clockEveryMs = minuteMs
@@ -63,7 +65,7 @@ export async function createSandboxProvider(options: SandboxProviderOptions): Pr
   await directories.prepare()
   for (const path of [runtimeDir, stateDir, options.templateDir, options.kernel]) await requireReachable(path)
   await openDevices(log)
-  const uids = new Uids()
+  const uids = new Uids(runtimeDir)
   const hypervisor = await chooseHypervisor(options, uids, directories)
   const templates = new Templates({
     hypervisor,
@@ -131,10 +133,13 @@ class VmProvider implements SandboxProvider {
     const clone = await this.#takeClone({ size, network, scratchBytes }, signal)
     await using undo = new Rollback()
     undo.add(() => this.#parts.clones.discard(clone))
-    const furnished = await this.#furnish(clone, request, undo)
+    const measured = clockAheadNs(clone.channel)
+    measured.catch(() => {})
+    const handle = await this.#furnish(clone, request, undo)
+    const ahead = await measured
     signal?.throwIfAborted()
     undo.commit()
-    return this.#adopt(clone, furnished, false)
+    return this.#adopt(clone, handle, { isPaused: false, clockAheadNs: ahead })
   }
 
   async adopt(handle: SandboxHandle): Promise<Sandbox> {
@@ -154,11 +159,10 @@ class VmProvider implements SandboxProvider {
     if (isPaused) await machine.pause()
     if (!isAlive(handle)) throw sandboxGone()
     undo.commit()
-    return this.#adopt(
-      { machine, channel, uid, nic: handle.nic, directory: handle.directory },
-      handle,
+    return this.#adopt({ machine, channel, uid, nic: handle.nic, directory: handle.directory }, handle, {
       isPaused,
-    )
+      clockAheadNs: 0n,
+    })
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
@@ -246,10 +250,10 @@ class VmProvider implements SandboxProvider {
   #adopt(
     clone: Pick<Clone, 'machine' | 'channel' | 'uid' | 'nic' | 'directory'>,
     handle: SandboxHandle,
-    isPaused: boolean,
+    state: Pick<VmSandboxOptions, 'isPaused' | 'clockAheadNs'>,
   ): Sandbox {
     const { machine, channel, uid, nic } = clone
-    const sandbox = new VmSandbox({ handle, machine, channel, isPaused, log: this.#log })
+    const sandbox = new VmSandbox({ handle, machine, channel, ...state, log: this.#log })
     const name = claimedName(handle.id)
     this.#claimed.set(name, sandbox)
     void sandbox.ended.then(async () => {

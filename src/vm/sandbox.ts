@@ -25,11 +25,12 @@ import { hasCode, messageOf, notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { MiB, secondMs } from '../lib/units.ts'
 import type { GuestChannel } from './guest/channel.ts'
+import { clockAheadNs } from './guest/clock.ts'
 import { FieldWriter } from './guest/fields.ts'
 import { startDeadlineMs } from './guest/limits.ts'
 import { VmProcess } from './guest/process.ts'
 import { ops, processStates, tags } from './guest/protocol.ts'
-import { configureFields, containerFields, limitFields, nowNs, startFields } from './guest/requests.ts'
+import { configureFields, containerFields, limitFields, startFields } from './guest/requests.ts'
 import { statsOf, taskOf } from './guest/stats.ts'
 import type { Machine } from './hypervisor.ts'
 
@@ -42,6 +43,8 @@ export interface VmSandboxOptions {
   readonly machine: Machine
   readonly channel: GuestChannel
   readonly isPaused: boolean
+  /** As measured a moment ago; of no use to one that is configured already. */
+  readonly clockAheadNs: bigint
   readonly log: Log
 }
 
@@ -51,11 +54,13 @@ export class VmSandbox implements Sandbox {
   readonly #machine: Machine
   readonly #channel: GuestChannel
   readonly #log: Log
+  readonly #clockAheadNs: bigint
   #isPaused: boolean
   #isReleased = false
   #asked: 'shutdown' | 'killed' | undefined
 
-  constructor({ handle, machine, channel, isPaused, log }: VmSandboxOptions) {
+  constructor({ handle, machine, channel, isPaused, clockAheadNs: ahead, log }: VmSandboxOptions) {
+    this.#clockAheadNs = ahead
     this.handle = handle
     this.#machine = machine
     this.#channel = channel
@@ -69,7 +74,7 @@ export class VmSandbox implements Sandbox {
   }
 
   async configure(configuration: SandboxConfiguration): Promise<void> {
-    await this.#channel.request(ops.configure, configureFields(configuration))
+    await this.#channel.request(ops.configure, configureFields(configuration, this.#clockAheadNs))
   }
 
   async createContainer(container: GuestContainer): Promise<void> {
@@ -173,7 +178,10 @@ export class VmSandbox implements Sandbox {
   /** Its clock stood still while it was paused, and drifts while it runs. */
   async setClock(): Promise<void> {
     if (this.#isPaused) return
-    await this.#channel.request(ops.setClock, new FieldWriter().u64(tags.realtimeNs, nowNs()))
+    await this.#channel.request(
+      ops.setClock,
+      new FieldWriter().u64(tags.clockAheadNs, await clockAheadNs(this.#channel)),
+    )
   }
 
   async shutdown(options: { deadlineMs?: number } = {}): Promise<void> {

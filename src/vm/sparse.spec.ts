@@ -37,7 +37,7 @@ test('a sparse file is written again as it was, with its holes', async (t) => {
 })
 
 test('every sandbox has a user of its own, until it is given back', () => {
-  const uids = new Uids()
+  const uids = new Uids('whose')
   const first = uids.take()
   uids.reserve(first + 1)
   assert.equal(uids.take(), first + 2)

@@ -1,4 +1,5 @@
 /** A user of its own for each sandbox: numbers that no person and no service has. Who has which is told by its directory's owner. */
+import { crc32 } from 'node:zlib'
 import { exhausted } from '../lib/errors.ts'
 
 const first = 200_000
@@ -6,7 +7,12 @@ const count = 65_536
 
 export class Uids {
   readonly #used = new Set<number>()
-  #next = first
+  #next: number
+
+  /** Daemons that share a host begin at places of their own: each knows only its own sandboxes. */
+  constructor(whose: string) {
+    this.#next = first + (crc32(whose) % count)
+  }
 
   take(): number {
     for (let tries = 0; tries < count; tries++) {

@@ -58,10 +58,7 @@ test("a clone's clock is the host's, within 50 ms", async (t) => {
     assert.ok(roundTripMs < 100, `a round trip of ${roundTripMs} ms tells nothing`)
     differences.push(Math.abs(differenceMs))
   }
-  // The time waits with the message until the guest runs: one clone may meet a busy moment of the host.
-  const [, median] = differences.toSorted((x, y) => x - y)
-  assert.ok(median! <= 50, `the clocks differ by ${differences.join(', ')} ms`)
-  assert.ok(Math.max(...differences) <= 500, `the clocks differ by ${differences.join(', ')} ms`)
+  assert.ok(Math.max(...differences) <= 50, `the clocks differ by ${differences.join(', ')} ms`)
 })
 
 test('the clock of a sandbox that was paused is right again', async () => {

@@ -13,18 +13,19 @@
 #define STEP_NS 50000000
 
 static int
-set_clock (uint64_t realtime_ns, struct error *err)
+step_clock (int64_t ahead_ns, struct error *err)
 {
-  struct timespec now = { .tv_sec = (time_t) (realtime_ns / 1000000000u), .tv_nsec = (long) (realtime_ns % 1000000000u) };
+  uint64_t to = clock_ns (CLOCK_REALTIME) + (uint64_t) ahead_ns;
+  struct timespec now = { .tv_sec = (time_t) (to / 1000000000u), .tv_nsec = (long) (to % 1000000000u) };
   return clock_settime (CLOCK_REALTIME, &now) < 0 ? error_errno (err, "set the clock") : 0;
 }
 
 int
-clock_adjust (uint64_t realtime_ns, struct error *err)
+clock_adjust (uint64_t ahead_ns, struct error *err)
 {
-  int64_t ahead = (int64_t) (realtime_ns - clock_ns (CLOCK_REALTIME));
+  int64_t ahead = (int64_t) ahead_ns;
   if (ahead > STEP_NS || ahead < -STEP_NS)
-    return set_clock (realtime_ns, err);
+    return step_clock (ahead, err);
   struct timeval slew = { .tv_sec = ahead / 1000000000, .tv_usec = ahead % 1000000000 / 1000 };
   return adjtime (&slew, NULL) < 0 ? error_errno (err, "slew the clock") : 0;
 }
@@ -32,7 +33,7 @@ clock_adjust (uint64_t realtime_ns, struct error *err)
 int
 configure_serve (struct guest *guest, const struct configure_spec *spec, struct error *err)
 {
-  if (entropy_add (spec->entropy, err) < 0 || set_clock (spec->realtime_ns, err) < 0)
+  if (entropy_add (spec->entropy, err) < 0 || step_clock ((int64_t) spec->clock_ahead_ns, err) < 0)
     return -1;
   if (sethostname (spec->hostname, strlen (spec->hostname)) < 0)
     return error_errno (err, "set the host name %.64s", spec->hostname);

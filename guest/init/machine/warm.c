@@ -19,8 +19,8 @@
 #define WARM_DISK "warm"
 #define SCRATCH_DISK "scratch"
 #define WARM_DEADLINE_NS 20000000000ull
-/* The clock can be set to no time before the machine's start, and has not been set yet. */
-#define SOME_TIME_NS 1700000000000000000ull
+/* The clock begins at 0, and can be set forwards only. */
+#define AHEAD_NS 1000000000ull
 #define TURN_MS 100
 #define START_WAIT_MS 20000
 /* What Docker leaves a container. */
@@ -152,7 +152,7 @@ rehearse_configure (struct guest *guest, struct error *err)
     return 0;
   card.addresses = list_of (addresses, 1);
   card.gateways = list_of (gateways, 1);
-  struct configure_spec spec = { .entropy = { entropy, sizeof entropy }, .realtime_ns = SOME_TIME_NS, .hostname = "warm" };
+  struct configure_spec spec = { .entropy = { entropy, sizeof entropy }, .clock_ahead_ns = AHEAD_NS, .hostname = "warm" };
   spec.interfaces = list_of (&card, netconf_has_card () ? 1 : 0);
   int result = configure_serve (guest, &spec, err);
   guest->configured = false;

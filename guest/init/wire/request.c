@@ -25,7 +25,7 @@ static const struct record interface_record = RECORD ("INTERFACE", struct interf
 
 static const struct rule configure_rules[] = {
   NEED (struct configure_spec, entropy, BYTES, ENTROPY),
-  NEED (struct configure_spec, realtime_ns, U64, REALTIME_NS),
+  NEED (struct configure_spec, clock_ahead_ns, U64, CLOCK_AHEAD_NS),
   RULE (struct configure_spec, hostname, TEXT, HOSTNAME),
   MANY (struct configure_spec, interfaces, INTERFACE, interface_record),
   MANY (struct configure_spec, sysctls, SYSCTL, sysctl_record),
@@ -142,7 +142,7 @@ static const struct rule update_rules[] = {
 };
 static const struct record update_record = RECORD ("UPDATE_CONTAINER", struct update_spec, update_rules);
 
-static const struct rule clock_rules[] = { NEED (struct target_spec, realtime_ns, U64, REALTIME_NS) };
+static const struct rule clock_rules[] = { NEED (struct target_spec, clock_ahead_ns, U64, CLOCK_AHEAD_NS) };
 static const struct record clock_record = RECORD ("SET_CLOCK", struct target_spec, clock_rules);
 
 static const struct record empty_record = { "the request", sizeof (struct target_spec), NULL, 0 };

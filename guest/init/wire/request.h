@@ -20,7 +20,7 @@ struct interface_spec
 struct configure_spec
 {
   struct bytes entropy;
-  uint64_t realtime_ns;
+  uint64_t clock_ahead_ns; /* two's complement */
   const char *hostname;
   struct list interfaces; /* struct interface_spec */
   struct list sysctls;    /* struct sysctl_spec */
@@ -88,7 +88,7 @@ struct start_spec
 struct target_spec
 {
   uint32_t process_id, signal, rows, columns, number;
-  uint64_t realtime_ns; /* SET_CLOCK */
+  uint64_t clock_ahead_ns; /* SET_CLOCK */
   bool all;
   const char *container_id;
 };

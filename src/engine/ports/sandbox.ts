@@ -207,7 +207,7 @@ export interface ContainerStats {
     readonly totalNs: number
     readonly userNs: number
     readonly systemNs: number
-    /** CPU time of the whole sandbox, all states, over all CPUs: the denominator. */
+    /** Time that passed, times the CPUs: the denominator. Only differences mean something. */
     readonly sandboxNs: number
     readonly online: number
     readonly periods: number

@@ -121,6 +121,7 @@ export const tags = {
   stdoutEnd: 73,
   stderrAcked: 74,
   stderrEnd: 75,
+  clockAheadNs: 76,
 } as const
 
 export const processStates = { running: 1, exited: 2 } as const

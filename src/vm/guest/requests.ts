@@ -9,7 +9,6 @@ import type {
   SandboxInterface,
 } from '../../engine/ports/sandbox.ts'
 import { invalid } from '../../lib/errors.ts'
-import { nanosPerMs } from '../../lib/units.ts'
 import { addressBytes } from './addresses.ts'
 import { FieldWriter } from './fields.ts'
 import { tags } from './protocol.ts'
@@ -17,12 +16,13 @@ import { tags } from './protocol.ts'
 /** As much as the guest's pool holds. */
 const entropyBytes = 64
 
-export const nowNs = (): bigint => BigInt(Date.now()) * nanosPerMs
-
-export function configureFields({ hostname, interfaces, sysctls }: SandboxConfiguration): FieldWriter {
+export function configureFields(
+  { hostname, interfaces, sysctls }: SandboxConfiguration,
+  clockAheadNs: bigint,
+): FieldWriter {
   const fields = new FieldWriter()
     .bytes(tags.entropy, randomBytes(entropyBytes))
-    .u64(tags.realtimeNs, nowNs())
+    .u64(tags.clockAheadNs, clockAheadNs)
     .text(tags.hostname, hostname)
   for (const card of interfaces) fields.nested(tags.interface, (inside) => interfaceFields(inside, card))
   return sysctlFields(fields, sysctls)

@@ -26,6 +26,8 @@ const templateMac = '52:54:00:48:42:01'
 function kernelArguments({ accelerator, tscKhz }: Firmware): string {
   return [
     'quiet panic=-1 reboot=t',
+    // No devices that nobody asked for in every network namespace.
+    'dummy.numdummies=0 fb_tunnels=none',
     'rcupdate.rcu_expedited=1 random.trust_cpu=1 cryptomgr.notests no_timer_check 8250.nr_uarts=0',
     ...(accelerator === 'tcg' && tscKhz !== null ? [`tsc_early_khz=${tscKhz} tsc=reliable`] : []),
   ].join(' ')
