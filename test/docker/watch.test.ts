@@ -89,7 +89,7 @@ test('stats tell what a container uses', async () => {
   assert.equal(`/${name}`, await container.inspect('{{.Name}}'))
   const percent = Number(cpu!.replace('%', ''))
   // The whole is counted in timer ticks, of which an emulated guest on a busy host misses some.
-  assert.ok(percent > 20 && percent <= 160, `a busy loop uses ${cpu}`)
+  assert.ok(percent > 20 && percent <= 120, `a busy loop uses ${cpu}`)
   assert.match(memory!, /^[\d.]+(KiB|MiB) \/ (6\d(\.\d+)?|5\d(\.\d+)?)MiB$/)
   assert.equal(pids, '1')
   assert.match(network!, /^[\d.]+k?B \/ [\d.]+k?B$/)
