@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allCapabilities, capabilitiesOf } from './capabilities.ts'
+import { allCapabilities } from '../../lib/capabilities.ts'
+import { capabilitiesOf } from './capabilities.ts'
 
 const of = (capAdd: string[], capDrop: string[], privileged = false) =>
   capabilitiesOf({ privileged, capAdd, capDrop })

@@ -8,6 +8,7 @@ import type {
   SandboxConfiguration,
   SandboxInterface,
 } from '../../engine/ports/sandbox.ts'
+import { allCapabilities } from '../../lib/capabilities.ts'
 import { invalid } from '../../lib/errors.ts'
 import { addressBytes } from './addresses.ts'
 import { FieldWriter } from './fields.ts'
@@ -131,46 +132,10 @@ export function startFields(spec: GuestProcessSpec): FieldWriter {
   return fields
 }
 
-/** By number, as in the kernel's <linux/capability.h>. */
-const capabilities = [
-  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP'],
-  ...[
-    'LINUX_IMMUTABLE',
-    'NET_BIND_SERVICE',
-    'NET_BROADCAST',
-    'NET_ADMIN',
-    'NET_RAW',
-    'IPC_LOCK',
-    'IPC_OWNER',
-  ],
-  ...[
-    'SYS_MODULE',
-    'SYS_RAWIO',
-    'SYS_CHROOT',
-    'SYS_PTRACE',
-    'SYS_PACCT',
-    'SYS_ADMIN',
-    'SYS_BOOT',
-    'SYS_NICE',
-  ],
-  ...[
-    'SYS_RESOURCE',
-    'SYS_TIME',
-    'SYS_TTY_CONFIG',
-    'MKNOD',
-    'LEASE',
-    'AUDIT_WRITE',
-    'AUDIT_CONTROL',
-    'SETFCAP',
-  ],
-  ...['MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ', 'PERFMON', 'BPF'],
-  'CHECKPOINT_RESTORE',
-]
-
 function capabilityMask(names: readonly string[]): bigint {
   let mask = 0n
   for (const name of names) {
-    const number = capabilities.indexOf(name.replace(/^CAP_/, ''))
+    const number = allCapabilities.indexOf(name)
     if (number < 0) throw invalid('unknown_capability', `unknown capability: ${name}`)
     mask |= 1n << BigInt(number)
   }
