@@ -5,11 +5,11 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-export const cacheRoot = process.env.HUMMINGBIRD_CACHE ?? '/var/cache/hummingbird'
+export const cacheRoot = resolve(process.env.HUMMINGBIRD_CACHE || '/var/cache/hummingbird')
 export const kernelTarball = '/usr/src/linux-source-6.1.tar.xz'
 
 /** @param {(string | Buffer)[]} parts */

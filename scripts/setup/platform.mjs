@@ -1,8 +1,9 @@
 // @ts-check
 /** The machine itself: what no set-up can change. */
-import { readFileSync, statfsSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, platform } from 'node:os'
-import { cacheRoot, checkout } from './artifacts.mjs'
+import { join } from 'node:path'
+import { cacheRoot, checkout, kernelDirectory } from './artifacts.mjs'
 
 const GiB = 1024 ** 3
 const diskNeeded = 6 * GiB
@@ -58,7 +59,9 @@ export const platformSteps = [
   {
     name: 'disk space',
     missing: () => {
-      for (const directory of [cacheRoot, checkout]) {
+      // What is there takes no more: the kernel is the last large thing that set-up makes.
+      if (existsSync(join(kernelDirectory(), 'vmlinux'))) return null
+      for (const directory of [cacheRoot, checkout, '/usr']) {
         const free = freeBytes(directory)
         if (free < diskNeeded && !process.env.HUMMINGBIRD_SKIP_DISK_CHECK) {
           return `${directory} has ${(free / GiB).toFixed(1)} GiB free, and ${diskNeeded / GiB} are needed`
@@ -66,6 +69,7 @@ export const platformSteps = [
       }
       return null
     },
-    remedy: 'make room, or point HUMMINGBIRD_CACHE at a disk that has it',
+    remedy:
+      'make room; HUMMINGBIRD_CACHE may be a directory on a larger disk, when it is the cache that lacks it',
   },
 ]
