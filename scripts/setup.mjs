@@ -7,7 +7,7 @@
 import { guestInit, guestKernel } from './setup/guest.mjs'
 import { debianPackages, npmPackages, runPackages, testPackages } from './setup/packages.mjs'
 import { platformSteps } from './setup/platform.mjs'
-import { runStep, SetupError, say } from './setup/step.mjs'
+import { Interrupted, runStep, SetupError, say } from './setup/step.mjs'
 
 const purpose = process.argv.includes('test') ? 'test' : 'start'
 const names = [...Object.keys(runPackages), ...(purpose === 'test' ? Object.keys(testPackages) : [])]
@@ -16,6 +16,10 @@ try {
   for (const step of [...platformSteps, npmPackages, debianPackages(names), guestKernel, guestInit])
     await runStep(step)
 } catch (error) {
+  if (error instanceof Interrupted) {
+    say(error.message)
+    process.exit(130)
+  }
   if (!(error instanceof SetupError)) throw error
   say(`FAILED ${error.message}`)
   process.exit(1)

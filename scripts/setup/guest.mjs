@@ -1,32 +1,51 @@
 // @ts-check
 /** The guest's kernel and init: built once for what they are made of, put in place whole or not at all. */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { checkout, initDirectory, kernelDirectory, kernelTarball } from './artifacts.mjs'
 import { execute } from './step.mjs'
 
 /**
- * Makes `directory` by `build(into, scratch)` and a rename. Two set-ups at once both build; the first rename wins.
+ * Makes `directory` by `build(into, scratch)` and a rename. Two set-ups at once both build; the first rename wins. What one
+ * that was killed has left is removed by the next.
  * @param {string} directory
  * @param {(into: string, scratch: string) => Promise<void>} build
  */
 async function madeWhole(directory, build) {
-  mkdirSync(dirname(directory), { recursive: true })
-  const scratch = mkdtempSync(join(dirname(directory), `.${basename(directory)}-`))
-  const clean = () => rmSync(scratch, { recursive: true, force: true })
-  const interrupted = () => {
-    clean()
-    process.exit(130)
-  }
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+  const above = dirname(directory)
+  mkdirSync(above, { recursive: true })
+  for (const name of readdirSync(above)) if (isAbandoned(name)) removeAbandoned(join(above, name))
+  const scratch = mkdtempSync(join(above, `.${basename(directory)}-${process.pid}-`))
   try {
     const into = join(scratch, 'whole')
     mkdirSync(into, { mode: 0o755 })
     await build(into, scratch)
     if (!existsSync(directory)) renameSync(into, directory)
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
-    clean()
+    remove(scratch)
+  }
+}
+
+/** @param {string} path */
+const remove = (path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 })
+
+/** @param {string} path */
+function removeAbandoned(path) {
+  try {
+    remove(path)
+  } catch {
+    // A compiler whose set-up was killed may still write to it: the next one will find it at rest.
+  }
+}
+
+/** Whether it is the scratch directory of a set-up that runs no more. @param {string} name */
+function isAbandoned(name) {
+  const pid = /^\.[0-9a-f]+-(\d+)-/.exec(name)?.[1]
+  if (!pid) return false
+  try {
+    return !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('setup.mjs')
+  } catch {
+    return true
   }
 }
 

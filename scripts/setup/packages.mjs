@@ -1,7 +1,7 @@
 // @ts-check
 /** npm packages and Debian packages. */
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkout } from './artifacts.mjs'
 import { execute, output } from './step.mjs'
@@ -89,17 +89,24 @@ export const debianPackages = (names) => ({
     return missing.length === 0 ? null : `missing: ${missing.join(' ')}`
   },
   provide: async (say) => {
+    const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
     const apt = (/** @type {string[]} */ ...args) =>
-      execute('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-q', ...args], {
-        env: { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
-      })
+      execute('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-q', ...args], { env, gently: true })
     say('apt-get update')
     await apt('update')
     say('apt-get install')
-    await withoutServices(() => apt('install', '-y', '--no-install-recommends', ...missingPackages(names)))
+    await withoutServices(async () => {
+      // Where an earlier installation was cut off, nothing else can be installed before.
+      if (readdirSync('/var/lib/dpkg/updates').length > 0)
+        await execute('dpkg', ['--configure', '-a'], { env, gently: true })
+      await apt('install', '-y', '--no-install-recommends', ...missingPackages(names))
+    })
   },
   remedy: 'see that a Debian mirror can be reached (apt-get update), and run this again',
 })
+
+/** Known by its text, when a set-up that was killed has left it. */
+const noServices = '#!/bin/sh\n# Of the set-up of Hummingbird, while it installs packages.\nexit 101\n'
 
 /**
  * A package may start its service when it is installed; nobody asked for a second container daemon on this host.
@@ -107,8 +114,8 @@ export const debianPackages = (names) => ({
  */
 async function withoutServices(work) {
   const policy = '/usr/sbin/policy-rc.d'
-  if (existsSync(policy)) return work()
-  writeFileSync(policy, '#!/bin/sh\nexit 101\n')
+  if (existsSync(policy) && readFileSync(policy, 'utf8') !== noServices) return work()
+  writeFileSync(policy, noServices)
   chmodSync(policy, 0o755)
   try {
     await work()

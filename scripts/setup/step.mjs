@@ -13,6 +13,28 @@ import { spawn, spawnSync } from 'node:child_process'
 /** An error whose message is for the person at the terminal. */
 export class SetupError extends Error {}
 
+const signals = /** @type {const} */ (['SIGINT', 'SIGTERM'])
+
+/** Somebody ends set-up: the command that runs is told, and only when it has ended is cleaned up after it. */
+export class Interrupted extends Error {}
+
+let interrupted = false
+/** @type {{ child: import('node:child_process').ChildProcess, gently: boolean } | undefined} */
+let running
+
+/** Installed while a command runs; at any other time a signal does what it always does. */
+function interrupt() {
+  if (interrupted || !running?.child.pid) return
+  interrupted = true
+  const { child, gently } = running
+  if (gently) say(`stopping when ${child.spawnfile} has finished what it is at`)
+  try {
+    process.kill(-running.child.pid, gently ? 'SIGINT' : 'SIGTERM')
+  } catch {
+    // It has ended, and what it started with it.
+  }
+}
+
 const began = performance.now()
 /** @param {string} text */
 export const say = (text) => {
@@ -27,7 +49,10 @@ export async function runStep(step) {
   say(`${step.name}: ${missing}`)
   try {
     await step.provide((line) => say(`  ${line}`))
+    if (interrupted) throw new Interrupted()
   } catch (error) {
+    if (interrupted)
+      throw new Interrupted(`${step.name}: interrupted, and nothing half-made is left; run it again to go on`)
     throw new SetupError(
       `${step.name}: ${/** @type {Error} */ (error).message}\n  What to do: ${step.remedy}`,
     )
@@ -39,19 +64,28 @@ export async function runStep(step) {
 }
 
 /**
- * Runs a command and shows how far it is; rejects with the end of what it said.
+ * Runs a command and shows how far it is; rejects with the end of what it said. It is in a process group of its own, which
+ * ends when set-up is interrupted: at once, or `gently` at a point of its own choice.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, onLine?: (line: string) => void }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, gently?: boolean, onLine?: (line: string) => void }} [options]
  * @returns {Promise<void>}
  */
 export function execute(command, args, options = {}) {
   return new Promise((resolve, reject) => {
+    if (interrupted) return reject(new Interrupted())
     const child = spawn(command, args, {
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
       ...(options.cwd ? { cwd: options.cwd } : {}),
     })
+    running = { child, gently: options.gently ?? false }
+    for (const signal of signals) process.on(signal, interrupt)
+    const ended = () => {
+      running = undefined
+      for (const signal of signals) process.off(signal, interrupt)
+    }
     /** @type {string[]} */
     const tail = []
     let rest = ''
@@ -67,8 +101,12 @@ export function execute(command, args, options = {}) {
     }
     child.stdout.on('data', take)
     child.stderr.on('data', take)
-    child.once('error', reject)
+    child.once('error', (error) => {
+      ended()
+      reject(error)
+    })
     child.once('close', (status, signal) => {
+      ended()
       if (status === 0) resolve()
       else
         reject(
