@@ -61,6 +61,7 @@ export const testPackages = {
   python3: 'passwords of the registry, and extended attributes',
   'busybox-static': 'a small image',
   iptables: 'dockerd needs it',
+  git: 'the files that the rules about the code are for',
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
@@ -90,8 +91,12 @@ export const debianPackages = (names) => ({
   },
   provide: async (say) => {
     const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
+    /** @type {Set<string>} apt-get update goes on without what it cannot fetch; it is the reason of what fails later */
+    const notFetched = new Set()
+    const onLine = (/** @type {string} */ line) =>
+      void (/^[WE]: Failed to fetch/.test(line) && notFetched.add(line))
     const apt = (/** @type {string[]} */ ...args) =>
-      execute('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-q', ...args], { env, gently: true })
+      execute('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-q', ...args], { env, gently: true, onLine })
     say('apt-get update')
     await apt('update')
     say('apt-get install')
@@ -100,6 +105,8 @@ export const debianPackages = (names) => ({
       if (readdirSync('/var/lib/dpkg/updates').length > 0)
         await execute('dpkg', ['--configure', '-a'], { env, gently: true })
       await apt('install', '-y', '--no-install-recommends', ...missingPackages(names))
+    }).catch((error) => {
+      throw new Error([error.message, ...notFetched].join('\n    '), { cause: error })
     })
   },
   remedy: 'see that a Debian mirror can be reached (apt-get update), and run this again',
