@@ -6,13 +6,14 @@ import { createContainer } from './create/create.ts'
 import { checkName } from './create/names.ts'
 import { createExec, findExec, resizeExec, startExec } from './exec.ts'
 import { isLive, isUp } from './lifecycle.ts'
-import type { Container, ContainerRequest, ExecRequest, LogsQuery } from './model.ts'
+import type { Container, ContainerChange, ContainerRequest, ExecRequest, LogsQuery } from './model.ts'
 import { pauseContainer, unpauseContainer } from './pause.ts'
 import { pruneContainers, removeContainer } from './remove.ts'
 import { renameContainer } from './rename.ts'
 import { startContainer } from './start.ts'
 import { containerSizes, containerStats, containerTasks, resizeContainer } from './stats.ts'
 import { killContainer, restartContainer, type StopOptions, stopContainer } from './stop.ts'
+import { updateContainer } from './update.ts'
 import type { WaitCondition } from './wait.ts'
 
 /** A timer knows no longer time: nobody follows a log for 24 days. */
@@ -66,6 +67,9 @@ function state(context: EngineContext, find: Find) {
     },
     async rename(scope: Scope, ref: string, name: string) {
       await renameContainer(context, find(scope, ref), checkName(name))
+    },
+    async update(scope: Scope, ref: string, change: ContainerChange) {
+      await updateContainer(context, find(scope, ref), change)
     },
     async remove(scope: Scope, ref: string, options: { force: boolean; volumes: boolean }) {
       await removeContainer(context, find(scope, ref), options)

@@ -5,7 +5,18 @@ import { decide, follow, type Happening, isLive, isUp, type UserRequest } from '
 import type { ContainerStatus } from './model.ts'
 
 const requests: readonly UserRequest[] = [
-  ...(['start', 'stop', 'kill', 'restart', 'pause', 'unpause', 'remove', 'force_remove', 'use'] as const),
+  ...([
+    'start',
+    'stop',
+    'kill',
+    'restart',
+    'pause',
+    'unpause',
+    'remove',
+    'force_remove',
+    'update',
+    'use',
+  ] as const),
 ]
 const happenings: readonly Happening[] = ['started', 'start_failed', 'exited', 'restart_due', 'remove_failed']
 

@@ -22,6 +22,7 @@
  *   that `kill` during a long `stop` works; a second stop joins, and its own time-out counts too.
  * - **removing** is final. A process that still runs is killed with its sandbox, and its exit changes nothing.
  * - A container exits from running, paused or stopping. Its exit is never reported before its start.
+ * - An update changes what a container may use, and leaves it where it is.
  * - What a killed daemon leaves in starting, stopping or removing is put right by recover.ts.
  */
 import { conflict, type HummingbirdError } from '../lib/errors.ts'
@@ -37,6 +38,7 @@ export type UserRequest =
   | 'unpause'
   | 'remove'
   | 'force_remove'
+  | 'update'
   /** What needs a guest that answers: exec, resize, top. */
   | 'use'
 
@@ -71,7 +73,7 @@ const later: Verdict = { is: 'later', abort: false }
 
 type Row = Readonly<Record<UserRequest, Verdict>>
 
-const stopped: Row = {
+const stopped: Omit<Row, 'update'> = {
   start: act('starting'),
   stop: notModified,
   kill: deny('not_running'),
@@ -92,12 +94,13 @@ const removing: Row = {
   unpause: deny('is_removing'),
   remove: deny('is_removing'),
   force_remove: deny('is_removing'),
+  update: deny('is_removing'),
   use: deny('is_removing'),
 }
 
 const table: Readonly<Record<ContainerStatus, Row>> = {
-  created: stopped,
-  exited: stopped,
+  created: { ...stopped, update: act('created') },
+  exited: { ...stopped, update: act('exited') },
   starting: {
     start: join,
     stop: later,
@@ -107,6 +110,7 @@ const table: Readonly<Record<ContainerStatus, Row>> = {
     unpause: later,
     remove: deny('cannot_remove'),
     force_remove: { is: 'later', abort: true },
+    update: later,
     use: later,
   },
   running: {
@@ -118,6 +122,7 @@ const table: Readonly<Record<ContainerStatus, Row>> = {
     unpause: deny('not_paused'),
     remove: deny('cannot_remove'),
     force_remove: act('removing'),
+    update: act('running'),
     use: act('running'),
   },
   paused: {
@@ -129,6 +134,7 @@ const table: Readonly<Record<ContainerStatus, Row>> = {
     unpause: act('running'),
     remove: deny('cannot_remove'),
     force_remove: act('removing'),
+    update: act('paused'),
     use: deny('is_paused'),
   },
   stopping: {
@@ -140,6 +146,7 @@ const table: Readonly<Record<ContainerStatus, Row>> = {
     unpause: deny('not_paused'),
     remove: deny('cannot_remove'),
     force_remove: act('removing'),
+    update: act('stopping'),
     use: act('stopping'),
   },
   restarting: {
@@ -151,6 +158,7 @@ const table: Readonly<Record<ContainerStatus, Row>> = {
     unpause: deny('not_paused'),
     remove: deny('cannot_remove'),
     force_remove: act('removing'),
+    update: act('restarting'),
     use: deny('is_restarting'),
   },
   removing,

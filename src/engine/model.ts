@@ -120,6 +120,18 @@ export interface ContainerSpec
   readonly volumes: readonly string[]
 }
 
+/** What may be changed of a container that is there; what is not named stays. */
+export interface ContainerChange
+  extends Partial<
+    Pick<
+      ContainerSpec,
+      'restartPolicy' | 'memoryBytes' | 'nanoCpus' | 'cpuQuotaUs' | 'cpuPeriodUs' | 'cpuShares' | 'pidsLimit'
+    >
+  > {
+  /** From what the front door wanted back to what it wants back now. */
+  readonly frontend: (before: unknown) => unknown
+}
+
 /** See lifecycle.ts for the arrows between them. */
 export type ContainerStatus =
   | 'created'

@@ -61,7 +61,9 @@ export class ContainerOwner {
   }
 
   /** In memory; `save` makes it last. */
-  change(change: Partial<Pick<StoredContainer, 'name' | 'sandbox' | 'port' | 'scratchBaseBytes'>>): void {
+  change(
+    change: Partial<Pick<StoredContainer, 'name' | 'spec' | 'sandbox' | 'port' | 'scratchBaseBytes'>>,
+  ): void {
     this.#container = { ...this.#container, ...change }
   }
 

@@ -28,7 +28,7 @@ export async function pauseContainer(context: EngineContext, owner: ContainerOwn
 export async function unpauseContainer(context: EngineContext, owner: ContainerOwner): Promise<void> {
   const outcome = await owner.perform('unpause', async () => {
     const run = owner.run!
-    await resume(owner, run)
+    await resume(context, owner, run)
     await owner.save()
     return run
   })
@@ -39,9 +39,15 @@ export async function unpauseContainer(context: EngineContext, owner: ContainerO
 }
 
 /** In the queue. */
-export async function resume(owner: ContainerOwner, run: Run): Promise<void> {
+export async function resume(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
   await run.sandbox!.resume()
   run.frozen = false
   run.frozenStats = null
   owner.changeState({ status: 'running' })
+  const limits = run.heldLimits
+  run.heldLimits = null
+  // It runs all the same, and may be about to be stopped.
+  await (limits && run.sandbox!.updateContainer(owner.id, limits))?.catch((error) => {
+    context.log.warn({ container: owner.id, error: messageOf(error) }, 'a guest did not take its new limits')
+  })
 }

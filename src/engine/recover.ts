@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { hasCode, messageOf } from '../lib/errors.ts'
 import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
+import { limitsOf } from './create/sizes.ts'
 import { beginTeardown, unknownExitCode, watchExit } from './exit.ts'
 import { watchHealth } from './health.ts'
 import { healthAtEnd } from './health-rules.ts'
@@ -101,6 +102,8 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
     from,
   )
   run.frozen = owner.status === 'paused'
+  // Whether the guest has heard of them the last daemon knew.
+  if (run.frozen) run.heldLimits = limitsOf(owner.container.spec, sandbox.handle.size)
   forgetExecs(context, owner, run)
   owner.run = run
   owner.changeState({ status: run.frozen ? 'paused' : 'running', pid: run.process.pid })

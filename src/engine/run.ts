@@ -2,7 +2,7 @@
 import { hasCode } from '../lib/errors.ts'
 import type { HealthMonitor } from './health.ts'
 import type { Port } from './ports/network.ts'
-import type { ContainerStats, GuestProcess, Sandbox } from './ports/sandbox.ts'
+import type { ContainerStats, GuestLimits, GuestProcess, Sandbox } from './ports/sandbox.ts'
 
 export class Run {
   /** Aborted by a removal while it starts. */
@@ -26,6 +26,8 @@ export class Run {
   outputEnded = false
   /** Signals that came while it was paused; a stopped guest takes none. */
   heldSignals = new Set<number>()
+  /** Limits that it is to have when it runs again, for the same reason. */
+  heldLimits: GuestLimits | null = null
   frozen = false
   /** As of the moment it was paused. */
   frozenStats: ContainerStats | null = null

@@ -9,6 +9,7 @@ import { Rollback } from '../lib/rollback.ts'
 import { minuteMs } from '../lib/units.ts'
 import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
+import { sizeNamed } from './create/sizes.ts'
 import { watchExit } from './exit.ts'
 import { configurationOf, guestContainerOf, mainArgs, mainProcessOf } from './guest-spec.ts'
 import { watchHealth } from './health.ts'
@@ -18,7 +19,7 @@ import type { ContainerState } from './model.ts'
 import { tellNetwork } from './network-events.ts'
 import type { ContainerOwner } from './owner.ts'
 import type { Port } from './ports/network.ts'
-import type { GuestProcess, Sandbox, SandboxSize } from './ports/sandbox.ts'
+import type { GuestProcess, Sandbox } from './ports/sandbox.ts'
 import { forget } from './remove.ts'
 import { scheduleRestart } from './restart.ts'
 import { restartsAfterExit } from './restart-policy.ts'
@@ -152,15 +153,8 @@ async function claim(
   if (fresh) await rm(path, { force: true })
   const image = await options.images.blockImage(spec.imageId)
   const signal = AbortSignal.any([run.abort.signal, AbortSignal.timeout(claimDeadlineMs)])
-  const size = sizeOf(options.sizes, spec.size)
+  const size = sizeNamed(options.sizes, spec.size)
   return options.sandboxes.claim({ id, size, network, image, scratch: { path, fresh } }, { signal })
-}
-
-/** A size that is no longer offered is still that of the containers that have it. */
-function sizeOf(sizes: readonly SandboxSize[], name: string): SandboxSize {
-  const size = sizes.find((offered) => offered.name === name)
-  if (!size) throw conflict('size_gone', `size ${name} is no longer offered; create the container anew`)
-  return size
 }
 
 async function store(

@@ -27,7 +27,7 @@ export async function stopContainer(
 ): Promise<void> {
   const signal = parseSignal(options.signal ?? owner.container.spec.stopSignal)
   const outcome = await owner.perform('stop', () =>
-    owner.status === 'restarting' ? giveUpRestart(owner) : beginStop(owner),
+    owner.status === 'restarting' ? giveUpRestart(owner) : beginStop(context, owner),
   )
   const run = outcome.done ? outcome.value : outcome.join
   if (run) await finishStop(context, owner, run, { signal, timeoutSeconds: options.timeoutSeconds })
@@ -42,7 +42,7 @@ export async function restartContainer(
   const signal = parseSignal(options.signal ?? owner.container.spec.stopSignal)
   const outcome = await owner.perform('restart', async (to) => {
     if (to === 'starting') return { started: beginStart(context, owner, { byPolicy: false }) }
-    const run = await beginStop(owner)
+    const run = await beginStop(context, owner)
     run.restartAsked = true
     return { stopping: run }
   })
@@ -78,7 +78,7 @@ export async function killContainer(
         run.heldSignals.add(signal)
         return null
       }
-      await resume(owner, run)
+      await resume(context, owner, run)
     }
     return run
   })
@@ -100,9 +100,9 @@ async function giveUpRestart(owner: ContainerOwner): Promise<null> {
 }
 
 /** In the queue. A paused guest has to run to hear the signal. */
-async function beginStop(owner: ContainerOwner): Promise<Run> {
+async function beginStop(context: EngineContext, owner: ContainerOwner): Promise<Run> {
   const run = owner.run!
-  if (owner.status === 'paused') await resume(owner, run)
+  if (owner.status === 'paused') await resume(context, owner, run)
   run.stoppedByUser = true
   owner.changeState({ status: 'stopping' })
   return run

@@ -49,6 +49,14 @@ export function createContainerStore(database: Database): ContainerStore {
       await db.updateTable('containers').set(changing(container)).where('id', '=', container.id).execute()
     },
 
+    async updateSpec(id, spec) {
+      await db
+        .updateTable('containers')
+        .set({ spec: JSON.stringify(spec) })
+        .where('id', '=', id)
+        .execute()
+    },
+
     async remove(id) {
       await db.deleteFrom('containers').where('id', '=', id).execute()
     },

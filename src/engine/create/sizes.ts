@@ -1,5 +1,5 @@
 /** Which size a container gets, and what of it the container may use. */
-import { invalid } from '../../lib/errors.ts'
+import { conflict, invalid } from '../../lib/errors.ts'
 import { MiB } from '../../lib/units.ts'
 import type { ContainerRequest } from '../model.ts'
 import type { GuestLimits, SandboxSize } from '../ports/sandbox.ts'
@@ -53,6 +53,13 @@ export function chooseSize(
   return best
 }
 
+/** A size that is no longer offered is still that of the containers that have it. */
+export function sizeNamed(sizes: readonly SandboxSize[], name: string): SandboxSize {
+  const size = sizes.find((offered) => offered.name === name)
+  if (!size) throw conflict('size_gone', `size ${name} is no longer offered; create the container anew`)
+  return size
+}
+
 /** 0 where the container may have all that its sandbox has. */
 export function limitsOf(spec: Wishes, size: SandboxSize): GuestLimits {
   const period = spec.cpuPeriodUs || cpuPeriodUsDefault
@@ -66,7 +73,7 @@ export function limitsOf(spec: Wishes, size: SandboxSize): GuestLimits {
   }
 }
 
-function cpusOf(spec: Wishes): number {
+export function cpusOf(spec: Wishes): number {
   if (spec.nanoCpus !== 0) return spec.nanoCpus / 1e9
   return spec.cpuQuotaUs > 0 ? spec.cpuQuotaUs / (spec.cpuPeriodUs || cpuPeriodUsDefault) : 0
 }

@@ -1,5 +1,5 @@
 /** What the engine needs of the state store. Everything is durable when a promise resolves, but for events. */
-import type { Container, EngineEvent } from '../model.ts'
+import type { Container, ContainerSpec, EngineEvent } from '../model.ts'
 
 /** A container as it is kept. Of one that is starting, or stopped, the sandbox may be gone: it is looked for. */
 export interface StoredContainer extends Container {
@@ -12,6 +12,7 @@ export interface ContainerStore {
   add(container: StoredContainer): Promise<void>
   /** Everything but id, project, creation and spec. */
   update(container: StoredContainer): Promise<void>
+  updateSpec(id: string, spec: ContainerSpec): Promise<void>
   remove(id: string): Promise<void>
 }
 

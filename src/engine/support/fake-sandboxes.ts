@@ -9,6 +9,7 @@ import type {
   ClaimRequest,
   ContainerStats,
   GuestContainer,
+  GuestLimits,
   GuestProcess,
   GuestProcessSpec,
   OutputStream,
@@ -114,6 +115,8 @@ export class FakeSandbox implements Sandbox {
   readonly #end = Promise.withResolvers<SandboxEnd>()
   configuration: SandboxConfiguration | undefined
   container: GuestContainer | undefined
+  /** Since the last update. */
+  limits: GuestLimits | undefined
   isPaused = false
   isOver: SandboxEnd['reason'] | undefined
   /** Held up, or failing, when set. */
@@ -189,7 +192,11 @@ export class FakeSandbox implements Sandbox {
     return process
   }
 
-  async updateContainer(): Promise<void> {}
+  async updateContainer(_container: string, limits: GuestLimits): Promise<void> {
+    if (this.isPaused) throw internal('deadline', 'a paused guest does not answer')
+    this.#check()
+    this.limits = limits
+  }
 
   async stats(): Promise<ContainerStats> {
     if (this.isPaused) throw internal('deadline', 'a paused guest does not answer')

@@ -162,6 +162,10 @@ export class TestEngine implements AsyncDisposable {
           await this.onStore()
           await containers.update(container)
         },
+        updateSpec: async (id, spec) => {
+          await this.onStore()
+          await containers.updateSpec(id, spec)
+        },
         remove: async (id) => {
           await this.onStore()
           await containers.remove(id)
