@@ -189,6 +189,5 @@ test('what is not there yet says so, and does nothing', async () => {
     /not supported yet/,
   )
   assert.match(await docker.fails(['commit', 'plain']), /not supported yet/)
-  assert.match(await docker.fails(['update', '-m', '64m', 'plain']), /not supported yet/)
   assert.equal(await container.exec('echo', 'runs'), 'runs')
 })

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream'
 import type {
   AttachSession,
   Container,
+  ContainerChange,
   ContainerRequest,
   EngineEvent,
   Exec,
@@ -37,6 +38,8 @@ export interface StateBackend {
   pause(scope: Scope, ref: string): Promise<void>
   unpause(scope: Scope, ref: string): Promise<void>
   rename(scope: Scope, ref: string, name: string): Promise<void>
+  /** Of one that runs at once. `invalid` when its size has less than is asked for, `conflict` in dockerd's words. */
+  update(scope: Scope, ref: string, change: ContainerChange): Promise<void>
   remove(scope: Scope, ref: string, options: { force: boolean; volumes: boolean }): Promise<void>
   resize(scope: Scope, ref: string, rows: number, columns: number): Promise<void>
   /**

@@ -1,6 +1,7 @@
 /** Containers in memory, keeping the contract of backends.ts, for specs of the front door. */
 import type {
   Container,
+  ContainerChange,
   ContainerRequest,
   ContainerState,
   EngineEvent,
@@ -124,6 +125,16 @@ export class FakeContainers implements ContainersBackend {
   async rename(scope: Scope, ref: string, name: string) {
     const entry = this.entry(scope, ref)
     entry.container = { ...entry.container, name }
+  }
+
+  async update(scope: Scope, ref: string, { frontend, ...change }: ContainerChange) {
+    const entry = this.entry(scope, ref)
+    this.calls.push(['update', ref, change])
+    const { spec } = entry.container
+    entry.container = {
+      ...entry.container,
+      spec: { ...spec, ...change, frontend: frontend(spec.frontend) },
+    }
   }
 
   async remove(scope: Scope, ref: string, options: { force: boolean }) {

@@ -2,6 +2,7 @@
 import { invalid, notImplemented } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
+import { atLeast } from '../../versions.ts'
 import type { Output } from '../output.ts'
 import { checkPlatform } from '../platform.ts'
 import { pruneMatcher, selectContainers } from './containers.filter.ts'
@@ -9,6 +10,7 @@ import { inspectJson, summaryJson } from './containers.present.ts'
 import { containerRequest } from './containers.request.ts'
 import * as schema from './containers.schema.ts'
 import { topJson } from './top.present.ts'
+import { containerChange } from './update.request.ts'
 
 export const containerRoutes: readonly Route[] = [
   route('GET', '/containers/json', list, { query: schema.listQuery }),
@@ -17,7 +19,10 @@ export const containerRoutes: readonly Route[] = [
   route('GET', '/containers/:id/json', inspect, { query: schema.inspectQuery }),
   route('GET', '/containers/:id/top', top, { query: schema.topQuery }),
   route('POST', '/containers/:id/rename', rename, { query: schema.renameQuery }),
-  route('POST', '/containers/:id/update', update, { query: noQuery, served: false }),
+  route('POST', '/containers/:id/update', update, {
+    query: noQuery,
+    body: schema.updateBody,
+  }),
   route('DELETE', '/containers/:id', remove, { query: schema.removeQuery }),
 ]
 
@@ -85,12 +90,12 @@ async function rename({
   reply.empty(204)
 }
 
-async function update({ backends, scope, params }: Exchange): Promise<void> {
-  const { name } = await backends.containers.get(scope, params.id!)
-  throw notImplemented(
-    'no_update',
-    `the limits of ${name} cannot be changed: \`docker update\` is not supported yet; make the container anew`,
-  )
+async function update(exchange: Exchange<unknown, Output<typeof schema.updateBody>>): Promise<void> {
+  const { backends, scope, params, body, reply, version } = exchange
+  const asked = atLeast(version, '1.40') ? body : { ...body, PidsLimit: null }
+  const { change, warnings } = containerChange(asked)
+  await backends.containers.update(scope, params.id!, change)
+  reply.json(200, { Warnings: warnings })
 }
 
 async function remove({

@@ -102,6 +102,10 @@ export const hostConfig = z.looseObject({
 })
 export type HostConfig = z.output<typeof hostConfig>
 
+/** Of `docker update`: a part of the above, where no limit of processes is another thing than nothing said. */
+export const updateBody = hostConfig.extend({ PidsLimit: integerOrNull })
+export type UpdateBody = z.output<typeof updateBody>
+
 const endpoint = z.looseObject({
   MacAddress: text,
   Aliases: strings,

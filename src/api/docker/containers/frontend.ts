@@ -3,7 +3,7 @@
  * JSON, unknown fields included, with Docker's defaults where nothing was said.
  */
 import { z } from 'zod'
-import type { CreateBody, HostConfig } from './containers.schema.ts'
+import type { CreateBody, HostConfig, UpdateBody } from './containers.schema.ts'
 import { defaultNetworkNames } from './ports.request.ts'
 import { capabilityNames, defaultShmBytes } from './resources.request.ts'
 
@@ -140,5 +140,27 @@ function echoHostConfig(original: Json, host: HostConfig): Json {
     PidsLimit: host.PidsLimit > 0 ? host.PidsLimit : null,
     MaskedPaths: host.MaskedPaths ?? (open ? null : maskedPaths),
     ReadonlyPaths: host.ReadonlyPaths ?? (open ? null : readonlyPaths),
+  }
+}
+
+const updatable = [
+  ...(['Memory', 'MemoryReservation', 'MemorySwap'] as const),
+  ...(['NanoCpus', 'CpuShares', 'CpuPeriod', 'CpuQuota'] as const),
+]
+
+/** After an update: as dockerd, what is zero stays as it was. */
+export function updatedEcho(before: unknown, body: UpdateBody): Frontend {
+  const { config, hostConfig } = readFrontend(before)
+  const { RestartPolicy: policy, PidsLimit: pids } = body
+  return {
+    config,
+    hostConfig: {
+      ...hostConfig,
+      ...Object.fromEntries(updatable.filter((name) => body[name] !== 0).map((name) => [name, body[name]])),
+      ...(pids === null ? {} : { PidsLimit: Math.max(pids, 0) }),
+      ...(policy?.Name
+        ? { RestartPolicy: { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount } }
+        : {}),
+    },
   }
 }
