@@ -1,7 +1,7 @@
 // @ts-check
 /** npm packages and Debian packages. */
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkout } from './artifacts.mjs'
 import { execute, output } from './step.mjs'
@@ -101,10 +101,13 @@ export const debianPackages = (names) => ({
     await apt('update')
     say('apt-get install')
     await withoutServices(async () => {
-      // Where an earlier installation was cut off, nothing else can be installed before.
-      if (readdirSync('/var/lib/dpkg/updates').length > 0)
+      const install = () => apt('install', '-y', '--no-install-recommends', ...missingPackages(names))
+      await install().catch(async (error) => {
+        // Where an earlier installation was cut off, apt-get wants this first; it has waited for dpkg's lock.
+        if (!error.message.includes('dpkg --configure -a')) throw error
         await execute('dpkg', ['--configure', '-a'], { env, gently: true })
-      await apt('install', '-y', '--no-install-recommends', ...missingPackages(names))
+        await install()
+      })
     }).catch((error) => {
       throw new Error([error.message, ...notFetched].join('\n    '), { cause: error })
     })
