@@ -95,6 +95,9 @@ const files = (directory, pattern = /./) =>
 const usersDaemon =
   /^hb-[0-9a-f]{8}$|^hb[0-9a-f]{8}u$| hb_networks$|\/netns\/hb-[0-9a-f]{8}$|\/hummingbird(\/|$)/
 
+/** Where `ip netns` and skopeo keep what they have, made when they first run on a host and never removed. */
+const placesOfTools = /^\/run\/netns$|^\/var\/lib\/containers$/
+
 /** @param {string} runId @returns {HostState} */
 export function hostState(runId) {
   return new Map(
@@ -114,7 +117,11 @@ export function hostState(runId) {
       ],
     }).map(([kind, names]) => [
       kind,
-      new Set(kind === 'process' ? names : names.filter((name) => !usersDaemon.test(name))),
+      new Set(
+        kind === 'process'
+          ? names
+          : names.filter((name) => !usersDaemon.test(name) && !placesOfTools.test(name)),
+      ),
     ]),
   )
 }
