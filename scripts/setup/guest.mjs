@@ -9,12 +9,16 @@ import { execute } from './step.mjs'
  * Makes `directory` by `build(into, scratch)` and a rename. Two set-ups at once both build; the first rename wins. What one
  * that was killed has left is removed by the next.
  * @param {string} directory
+ * @param {(line: string) => void} say
  * @param {(into: string, scratch: string) => Promise<void>} build
  */
-async function madeWhole(directory, build) {
+async function madeWhole(directory, say, build) {
   const above = dirname(directory)
   mkdirSync(above, { recursive: true })
-  for (const name of readdirSync(above)) if (isAbandoned(name)) removeAbandoned(join(above, name))
+  for (const name of readdirSync(above).filter(isAbandoned)) {
+    say('removing what a set-up that was killed has left')
+    removeAbandoned(join(above, name))
+  }
   const scratch = mkdtempSync(join(above, `.${basename(directory)}-${process.pid}-`))
   try {
     const into = join(scratch, 'whole')
@@ -57,7 +61,7 @@ export const guestKernel = {
   provide: async (say) => {
     say("building it from Debian's linux-source: four to seven minutes on two cores, once")
     const source = join(checkout, 'guest/kernel')
-    await madeWhole(kernelDirectory(), async (into, scratch) => {
+    await madeWhole(kernelDirectory(), say, async (into, scratch) => {
       let compiled = 0
       let last = performance.now()
       await execute(
@@ -83,8 +87,8 @@ export const guestInit = {
   name: 'guest init',
   missing: () =>
     existsSync(join(initDirectory(), 'initramfs.cpio')) ? null : 'not built yet for this source',
-  provide: () =>
-    madeWhole(initDirectory(), (into, scratch) =>
+  provide: (say) =>
+    madeWhole(initDirectory(), say, (into, scratch) =>
       execute('make', ['-s', '-C', join(checkout, 'guest/init'), `OUT=${join(scratch, 'whole')}`]).then(
         () => void into,
       ),
