@@ -17,6 +17,7 @@ export function welcome(config: Config, { accelerator, hypervisor }: Running, pa
     pc.yellow('than on the bare CPU. `bin/hb doctor` says why, and what isolation rests on then.'),
     '',
   ]
+  const missing = missingPackages(path)
   return [
     '',
     `${pc.bold('Hummingbird is ready.')} Every container gets a microVM of its own (${hypervisor}, ${accelerator}).`,
@@ -24,9 +25,9 @@ export function welcome(config: Config, { accelerator, hypervisor }: Running, pa
     ...(accelerator === 'tcg' ? emulated : []),
     'In another terminal:',
     '',
-    ...(hasDocker(path)
+    ...(missing === ''
       ? []
-      : ['    apt-get install -y docker.io      # this machine has no docker command yet']),
+      : [`    apt-get install -y ${missing}      # this machine has no such command yet`]),
     `    export DOCKER_HOST=unix://${config.socket}`,
     '    docker run --rm busybox echo hello from a microVM',
     '    docker run -d --name web -p 8080:80 nginx',
@@ -39,5 +40,14 @@ export function welcome(config: Config, { accelerator, hypervisor }: Running, pa
   ].join('\n')
 }
 
-const hasDocker = (path: string): boolean =>
-  path.split(':').some((directory) => directory !== '' && existsSync(join(directory, 'docker')))
+/** Debian's packages of what is typed below and is not there yet. */
+const missingPackages = (path: string): string =>
+  [
+    ['docker', 'docker.io'],
+    ['curl', 'curl'],
+  ]
+    .filter(
+      ([command]) => !path.split(':').some((directory) => directory && existsSync(join(directory, command!))),
+    )
+    .map(([, name]) => name)
+    .join(' ')
