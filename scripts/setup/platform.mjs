@@ -54,7 +54,8 @@ export const platformSteps = [
     name: 'Node 20 or newer',
     missing: () =>
       Number(process.versions.node.split('.')[0]) >= 20 ? null : `this is Node ${process.versions.node}`,
-    remedy: 'install Node 20 or newer to begin with; set-up brings Node 24 for the rest',
+    remedy:
+      'install Node 20 or newer to begin with (nodejs.org; Debian 12 itself has 18 only); set-up brings Node 24 for the rest',
   },
   {
     name: 'disk space',

@@ -27,7 +27,11 @@ function interrupt() {
   if (interrupted || !running?.child.pid) return
   interrupted = true
   const { child, gently } = running
-  if (gently) say(`stopping when ${child.spawnfile} has finished what it is at`)
+  say(
+    gently
+      ? `stopping when ${child.spawnfile} has finished what it is at`
+      : 'stopping, and removing what is half-made',
+  )
   try {
     process.kill(-running.child.pid, gently ? 'SIGINT' : 'SIGTERM')
   } catch {
