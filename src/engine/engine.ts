@@ -88,7 +88,8 @@ async function closeEngine(context: EngineContext): Promise<void> {
   const owners = context.registry.all()
   for (const owner of owners) {
     owner.cancelRestart()
-    owner.run?.health?.stop()
+    const { health } = owner.run ?? {}
+    if (health) context.background.add(health.stop())
   }
   await within(context.background.settled(), closeDeadlineMs, 'the work in the background').catch((error) => {
     context.log.warn({ error: String(error) }, 'closing without waiting any longer')

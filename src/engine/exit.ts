@@ -56,7 +56,7 @@ async function recordExit(
 ): Promise<void> {
   const { spec, state } = owner.container
   run.outputEnded = true
-  run.health?.stop()
+  void run.health?.stop()
   await owner.log.endRun()
   const { restartCount } = state
   const stoppedByUser = run.stoppedByUser

@@ -138,12 +138,12 @@ test('the next daemon goes on where the last one was', async () => {
   ;(await probe(t, 0)).exit(0)
   await is(t, id, 'healthy')
   const interrupted = await probe(t, 1)
+  const known = new Set(probesOf(t))
   await t.restart()
   assert.deepEqual(interrupted.signals, [9], 'nobody waits for it any more')
   const { health } = await t.state(id)
   assert.equal(health?.status, 'healthy')
   assert.ok(health?.log[0]?.start instanceof Date)
-  const known = new Set(probesOf(t))
   for (const failure of ['the first failure', 'the second one']) {
     const next = await until(failure, () => probesOf(t).find((one) => !known.has(one)), deadline)
     known.add(next)

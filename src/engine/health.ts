@@ -18,6 +18,8 @@ import { SIGKILL } from './signals.ts'
 const outputBytesMax = 4_096
 /** How long a guest may take to end a probe that took too long. */
 const killPatienceMs = 10 * secondMs
+/** How long one is waited for that nobody asks after any more. */
+const stopPatienceMs = secondMs
 /** A timer knows no longer time. */
 const timerMsMax = 2 ** 31 - 1
 
@@ -64,11 +66,18 @@ export class HealthMonitor {
     this.#timer = setTimeout(() => void this.#due(), Math.min(ms, timerMsMax))
   }
 
-  /** What a probe under way comes to is of no interest any more. */
-  stop(): void {
+  /** What a probe under way comes to is of no interest any more. Resolves when it has ended, or will not soon. */
+  async stop(): Promise<void> {
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#kill()
+    if (!this.#probe || this.#run.frozen) return
+    await within(this.#probe.ended, stopPatienceMs, 'the end of a probe').catch((error) => {
+      this.#context.log.debug(
+        { container: this.#owner.id, error: messageOf(error) },
+        'a probe is left behind',
+      )
+    })
   }
 
   async #due(): Promise<void> {
