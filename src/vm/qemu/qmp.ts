@@ -103,8 +103,9 @@ export class Qmp {
   }
 
   #take(line: string): void {
-    const parsed = message.safeParse(JSON.parse(line))
-    if (!parsed.success) {
+    const parsed = parse(line)
+    // A QEMU that a guest has taken over may say anything.
+    if (!parsed?.success) {
       this.close()
       return
     }
@@ -115,5 +116,13 @@ export class Qmp {
     if (!waiting) return
     if (error) waiting.reject(internal('qmp_failed', `QEMU refused ${waiting.command}: ${error.desc}`))
     else waiting.resolve(parsed.data.return)
+  }
+}
+
+function parse(line: string) {
+  try {
+    return message.safeParse(JSON.parse(line))
+  } catch {
+    return undefined
   }
 }
