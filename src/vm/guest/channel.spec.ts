@@ -121,6 +121,20 @@ test('the exit of a process is told after its output, in order', async () => {
   assert.deepEqual([exit.code, exit.signal, exit.at.toISOString()], [3, 0, '2023-11-14T22:13:20.000Z'])
 })
 
+test('an exit that a guest says will be in a thousand years is of now', async () => {
+  await using open = await FakeGuest.open()
+  const process = processOn(open.channel)
+  const never = new FieldWriter()
+    .u32(tags.exitCode, 300)
+    .u32(tags.exitSignal, 999)
+    .u64(tags.exitedNs, 2n ** 64n - 1n)
+  for (const stream of [1, 2]) open.guest.sendData(1, 0, '', stream | endFlag)
+  open.guest.sendEvent(1, events.exit, never)
+  const { at, code, signal } = await process.exited
+  assert.ok(Math.abs(at.getTime() - Date.now()) < 5_000)
+  assert.ok(code >= 0 && code <= 255 && signal >= 0 && signal <= 127)
+})
+
 test('a child that keeps the output open does not hold the exit up for ever', async () => {
   await using open = await FakeGuest.open()
   const process = processOn(open.channel)

@@ -6,6 +6,7 @@
  */
 import type { GuestProcess, OutputStream, ProcessExit, ProcessOutput } from '../../engine/ports/sandbox.ts'
 import { hasCode } from '../../lib/errors.ts'
+import { nanosPerMs, secondMs } from '../../lib/units.ts'
 import type { GuestChannel, ProcessListener } from './channel.ts'
 import { processExited, sandboxGone } from './failures.ts'
 import { type FieldReader, FieldWriter } from './fields.ts'
@@ -13,6 +14,9 @@ import { InputSender } from './input.ts'
 import { drainAfterExitMs } from './limits.ts'
 import { OutputReceiver } from './output.ts'
 import { ops, tags } from './protocol.ts'
+
+/** More than a guest's clock is wrong by when nobody has set it. */
+const clockErrorMsMax = 60 * secondMs
 
 export interface ProcessSetup {
   readonly id: number
@@ -118,7 +122,7 @@ export class VmProcess implements GuestProcess, ProcessListener {
       code: fields.u32(tags.exitCode) & 0xff,
       signal,
       oomKilled: fields.bool(tags.oom),
-      at: new Date(Number(fields.u64(tags.exitedNs) / 1_000_000n)),
+      at: plausible(Number(fields.u64(tags.exitedNs) / nanosPerMs)),
     }
     this.#input.over()
     void this.#drain(this.#exit)
@@ -141,4 +145,10 @@ export class VmProcess implements GuestProcess, ProcessListener {
     await Promise.all(outputs.map((output) => output.written()))
     this.#exited.resolve(exit)
   }
+}
+
+/** A guest's clock is its own business; when something ended is ours too, and cannot be in the time to come. */
+function plausible(ms: number): Date {
+  const now = Date.now()
+  return new Date(ms > 0 && ms <= now + clockErrorMsMax ? ms : now)
 }
