@@ -91,6 +91,8 @@ export async function buildLinks(
     bridge: has('br0'),
     uplink: has(uplinkInside),
   })
+  // Of a namespace that was deleted while somebody was in it, the host's end lives on until they go.
+  if (!has(uplinkInside)) await removeUplink(names)
   await ipBatch(host)
   await openUplink(names.uplink)
   await ipBatch(inside, names.namespace)
@@ -107,12 +109,24 @@ async function openUplink(uplink: string): Promise<void> {
   )
 }
 
+/** The host's end of the link, if there is one. */
+async function removeUplink(names: NetworkNames): Promise<void> {
+  const isThere = async () =>
+    (await ipList(['link', 'show', 'type', 'veth'])).some(
+      (link) => (link as { ifname?: unknown }).ifname === names.uplink,
+    )
+  if (!(await isThere())) return
+  try {
+    await ipBatch([`link del ${names.uplink}`])
+  } catch (error) {
+    // It may go by itself, when the last of its namespace does.
+    if (await isThere()) throw error
+  }
+}
+
 /** Also when half of it is missing. The link first: the kernel takes its time over the namespace. */
 export async function removeLinks(names: NetworkNames): Promise<void> {
-  const hostLinks = await ipList(['link', 'show'])
-  if (hostLinks.some((link) => (link as { ifname?: unknown }).ifname === names.uplink)) {
-    await ipBatch([`link del ${names.uplink}`])
-  }
+  await removeUplink(names)
   if (await namespaceExists(names.netns)) await ipBatch([`netns del ${names.namespace}`])
   else await rm(names.netns, { force: true })
 }

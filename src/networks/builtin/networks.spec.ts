@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { until } from '../../lib/deadline.ts'
 import { hasCode } from '../../lib/errors.ts'
 import { tapGid } from '../../lib/host-ids.ts'
 import { run } from '../../lib/spawn.ts'
@@ -297,12 +299,28 @@ test('rules that somebody flushed are put back by restore, and by the next chang
   assert.match(await ask('127.0.0.1', hostPort), /^web /)
 })
 
-test('a namespace that is half made or gone is completed at the next start', needsRoot, async () => {
+test('a namespace that is half made or gone is completed at the next start', needsRoot, async (t) => {
   await using lab = await Lab.open()
+  const occupant = new Set<ChildProcess>()
+  t.after(() => {
+    for (const child of occupant) child.kill('SIGKILL')
+  })
   for (const damage of [
     () => ipBatch(['link del up0'], lab.namespace()),
     () => ipBatch(['link del br0'], lab.namespace()),
     () => ipBatch([`netns del ${lab.namespace()}`]),
+    // Somebody is still in it, as sandboxes would be.
+    async () => {
+      occupant.add(spawn('ip', ['netns', 'exec', lab.namespace(), 'sleep', '1000'], { stdio: 'ignore' }))
+      await until(
+        'somebody to be in it',
+        () => run('ip', ['netns', 'pids', lab.namespace()]).then(({ stdout }) => stdout !== ''),
+        {
+          deadlineMs: 5_000,
+        },
+      )
+      await ipBatch([`netns del ${lab.namespace()}`])
+    },
   ]) {
     await damage()
     lab.networks = await lab.daemon()
