@@ -8,9 +8,6 @@
 import type { Socket } from 'node:net'
 import type { SandboxSize } from '../engine/ports/sandbox.ts'
 
-/** The fixed disks of a machine, by the serial that the guest finds them by. */
-export type DiskSlot = 'image' | 'scratch' | 'kept' | 'warm'
-
 /** A network card that exists already, in a network namespace. */
 export interface MachineNic {
   readonly netns: string

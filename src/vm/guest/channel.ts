@@ -18,7 +18,6 @@ import {
   nonceBytes,
   ops,
   protocolVersion,
-  stateConfigured,
   streamMask,
   streams,
   tags,
@@ -58,7 +57,6 @@ export class GuestChannel {
   onOom: (container: string) => void = () => {}
   /** What the guest knew when we connected. */
   processes: readonly FieldReader[] = []
-  isConfigured = false
 
   private constructor(socket: Socket, fresh: boolean) {
     this.#socket = socket
@@ -201,7 +199,6 @@ export class GuestChannel {
         `the guest speaks version ${version} of the protocol, not ${protocolVersion}`,
       )
     }
-    this.isConfigured = (payload.readUInt32LE(nonceBytes + 4) & stateConfigured) !== 0
     this.#isGreeted = true
     this.#decoder.synchronized()
     this.#greeted.resolve(new FieldReader(payload.subarray(nonceBytes + 8)))

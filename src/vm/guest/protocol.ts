@@ -25,8 +25,6 @@ export const streams = { stdin: 0, stdout: 1, stderr: 2 } as const
 export const streamMask = 0x03
 export const endFlag = 0x80
 
-export const stateConfigured = 1
-
 export const ops = {
   ping: 1,
   configure: 2,
