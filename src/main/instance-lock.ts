@@ -5,18 +5,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { conflict, hasCode } from '../lib/errors.ts'
-
-/** A pid alone may have been used again since; its start time may not. */
-function startTicks(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // One that was killed and not yet buried by its parent holds nothing.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
-}
+import { isAlive, startTicksOf } from '../lib/processes.ts'
 
 /** Others may come and go between two looks at the file, but not for ever. */
 const attemptsMax = 10
@@ -26,7 +15,7 @@ export function lockInstance(runtimeDir: string): () => void {
   mkdirSync(runtimeDir, { recursive: true, mode: 0o755 })
   const file = join(runtimeDir, 'daemon.pid')
   const draft = `${file}.${process.pid}`
-  writeFileSync(draft, `${process.pid} ${startTicks(process.pid)}\n`, { mode: 0o644 })
+  writeFileSync(draft, `${process.pid} ${startTicksOf(process.pid)}\n`, { mode: 0o644 })
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       if (linked(draft, file)) return () => rmSync(file, { force: true })
@@ -63,7 +52,7 @@ function refuseIfHeld(file: string, runtimeDir: string): void {
 function holderOf(file: string): string | undefined {
   try {
     const [pid, ticks] = readFileSync(file, 'utf8').trim().split(' ')
-    return pid && ticks !== undefined && startTicks(Number(pid)) === ticks ? pid : undefined
+    return pid && isAlive({ pid: Number(pid), pidStartTicks: Number(ticks) }) ? pid : undefined
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
     throw error

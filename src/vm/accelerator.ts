@@ -14,6 +14,7 @@ import { Rollback } from '../lib/rollback.ts'
 import { MiB, secondMs } from '../lib/units.ts'
 import { GuestChannel } from './guest/channel.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import { writeSparse } from './sparse.ts'
 import type { Uids } from './uids.ts'
 
 /** A guest under KVM answers in a third of a second. */
@@ -71,14 +72,11 @@ async function probe(
   done.add(() => rm(directory, { recursive: true, force: true }))
   const scratch = join(directory, 'scratch.img')
   const memory = join(directory, 'memory')
-  for (const path of [scratch, memory]) {
-    await writeFile(path, '', { mode: 0o600 })
-    await chown(path, uid, uid)
-  }
-  await writeFile(scratch, Buffer.alloc(MiB))
+  const size = { name: 'probe', vcpus: 1, memoryMiB: 64 }
+  await writeSparse(scratch, { bytes: MiB, extents: [] }, uid)
+  await writeSparse(memory, { bytes: size.memoryMiB * MiB, extents: [] }, uid)
   await chown(directory, uid, uid)
   try {
-    const size = { name: 'probe', vcpus: 1, memoryMiB: 64 }
     const machine = await hypervisor.boot({
       directory,
       uid,

@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net'
 import type { SandboxSize } from '../engine/ports/sandbox.ts'
+import type { ProcessRecord } from '../lib/processes.ts'
 
 /** A network card that exists already, in a network namespace. */
 export interface MachineNic {
@@ -27,11 +28,8 @@ export interface MachineSpec {
   readonly scratchBytes: number
 }
 
-export interface MachineRecord {
+export interface MachineRecord extends ProcessRecord {
   readonly directory: string
-  readonly pid: number
-  /** Field 22 of /proc/PID/stat: a pid alone may have been used again. */
-  readonly pidStartTicks: number
 }
 
 export interface MachineEnd {

@@ -5,8 +5,8 @@ import { until } from '../lib/deadline.ts'
 import { hasCode } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { silentLog } from '../lib/log.ts'
+import { isAlive } from '../lib/processes.ts'
 import { MiB } from '../lib/units.ts'
-import { isAlive } from './processes.ts'
 import { finish, hostStatus, needsRoot, Sandboxes, smallSize, start } from './support/real.ts'
 
 /** The file is padded to the size of a disk; what is in it is less. */

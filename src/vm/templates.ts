@@ -8,20 +8,20 @@
  *                scratch.img   the writable disk, as mounted by the guest in memory
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, chown, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Nic, SandboxSize } from '../engine/ports/sandbox.ts'
 import { hasCode, messageOf } from '../lib/errors.ts'
 import { tapGid } from '../lib/host-ids.ts'
 import type { Log } from '../lib/log.ts'
+import { startTicksOf } from '../lib/processes.ts'
 import { Rollback } from '../lib/rollback.ts'
 import { run } from '../lib/spawn.ts'
 import { MiB, minuteMs, secondMs } from '../lib/units.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { ops } from './guest/protocol.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { startTicksOf } from './processes.ts'
-import { readSparse, type SparseImage } from './sparse.ts'
+import { readSparse, type SparseImage, writeSparse } from './sparse.ts'
 import type { Uids } from './uids.ts'
 
 export interface Template {
@@ -37,6 +37,8 @@ export interface TemplateKey {
   /** Whether there is a card. */
   readonly hasNic: boolean
 }
+
+type BorrowNic = () => Promise<{ nic: Nic | null; giveBack: () => Promise<void> }>
 
 export interface TemplatesOptions {
   readonly hypervisor: Hypervisor
@@ -61,10 +63,7 @@ export class Templates {
   }
 
   /** Makes it when it is not there yet; who asks meanwhile waits for the same. `borrowNic` for the time of making it. */
-  get(
-    key: TemplateKey,
-    borrowNic: () => Promise<{ nic: Nic | null; giveBack: () => Promise<void> }>,
-  ): Promise<Template> {
+  get(key: TemplateKey, borrowNic: BorrowNic): Promise<Template> {
     const name = this.#nameOf(key)
     const known = this.#made.get(name)
     if (known) return known
@@ -107,7 +106,7 @@ export class Templates {
     return describe(template, size)
   }
 
-  async #make(name: string, key: TemplateKey, borrowNic: Parameters<Templates['get']>[1]): Promise<Template> {
+  async #make(name: string, key: TemplateKey, borrowNic: BorrowNic): Promise<Template> {
     const { directory, log } = this.#options
     const began = performance.now()
     const part = join(directory, `${name}.part-${process.pid}-${randomBytes(4).toString('hex')}`)
@@ -131,7 +130,7 @@ export class Templates {
   async #bootAndSave(
     part: string,
     { size, scratchBytes, hasNic }: TemplateKey,
-    borrowNic: Parameters<Templates['get']>[1],
+    borrowNic: BorrowNic,
   ): Promise<void> {
     const { hypervisor, uids, rooms } = this.#options
     await using done = new Rollback()
@@ -143,8 +142,8 @@ export class Templates {
     done.add(() => rm(room, { recursive: true, force: true }))
     await chown(room, uid, uid)
     const files = { memory: join(part, 'memory'), scratch: join(part, 'scratch.img') }
-    await sized(files.memory, size.memoryMiB * MiB, uid)
-    await sized(files.scratch, scratchBytes, uid)
+    await writeSparse(files.memory, { bytes: size.memoryMiB * MiB, extents: [] }, uid)
+    await writeSparse(files.scratch, { bytes: scratchBytes, extents: [] }, uid)
     await makeFileSystem(files.scratch)
     const machine = await hypervisor.boot({
       directory: room,
@@ -176,17 +175,6 @@ async function describe(directory: string, size: SandboxSize): Promise<Template>
     memory: join(directory, 'memory'),
     state: join(directory, 'state'),
     scratch: await readSparse(join(directory, 'scratch.img')),
-  }
-}
-
-async function sized(path: string, bytes: number, uid: number): Promise<void> {
-  await writeFile(path, '', { flag: 'wx', mode: 0o600 })
-  const file = await open(path, 'r+')
-  try {
-    await file.truncate(bytes)
-    await file.chown(uid, uid)
-  } finally {
-    await file.close()
   }
 }
 

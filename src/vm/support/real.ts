@@ -15,9 +15,9 @@ import type {
 import { imageDiskBytes } from '../../lib/disks.ts'
 import { newId } from '../../lib/ids.ts'
 import { type Log, silentLog } from '../../lib/log.ts'
+import { processesWith } from '../../lib/processes.ts'
 import { run } from '../../lib/spawn.ts'
 import { MiB } from '../../lib/units.ts'
-import { processesWith } from '../processes.ts'
 import { createSandboxProvider } from '../provider.ts'
 
 export const needsRoot = {

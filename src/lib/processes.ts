@@ -1,8 +1,12 @@
 /** Processes of the host, told apart from later ones with the same number. */
 import { readdirSync, readFileSync } from 'node:fs'
-import type { MachineRecord } from './hypervisor.ts'
+import { hasCode } from './errors.ts'
 
-export type ProcessRecord = Pick<MachineRecord, 'pid' | 'pidStartTicks'>
+export interface ProcessRecord {
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat: a pid alone may have been used again. */
+  readonly pidStartTicks: number
+}
 
 interface ProcessStat {
   readonly state: string
@@ -33,7 +37,7 @@ export function killProcess(record: ProcessRecord): void {
   try {
     process.kill(record.pid, 'SIGKILL')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    if (!hasCode(error, 'ESRCH')) throw error
   }
 }
 
