@@ -54,6 +54,9 @@ export const runPackages = {
 export const testPackages = {
   'docker.io': 'the docker CLI, and dockerd to compare with',
   'docker-registry': 'a real registry on loopback',
+  'docker-compose': 'a client of the API, and applications of several services',
+  'python3-docker': 'a client of the API',
+  openssl: 'certificates for the API over TLS',
   debootstrap: 'real images',
   skopeo: 'a second client of registries and archives',
   clang: 'fuzzing the guest init',
