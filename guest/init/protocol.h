@@ -46,6 +46,10 @@
 #define HB_OP_SYNC 13u
 #define HB_OP_UPDATE_CONTAINER 14u
 #define HB_OP_SET_CLOCK 15u
+#define HB_OP_START_FILES 16u
+#define HB_OP_SET_INTERFACE 17u
+#define HB_OP_REMOVE_INTERFACE 18u
+#define HB_OP_GROW_DISK 19u
 
 #define HB_TAG_MESSAGE 1u
 #define HB_TAG_STAGE 2u
@@ -123,6 +127,15 @@
 #define HB_TAG_STDERR_ACKED 74u
 #define HB_TAG_STDERR_END 75u
 #define HB_TAG_CLOCK_AHEAD_NS 76u
+#define HB_TAG_ACTION 77u
+#define HB_TAG_SLOT 78u
+#define HB_TAG_COPY_UP 79u
+#define HB_TAG_GID 80u
+#define HB_TAG_MTIME_NS 81u
+#define HB_TAG_SIZE 82u
+#define HB_TAG_DEVICE 83u
+#define HB_TAG_TARGET 84u
+#define HB_TAG_XATTR 85u
 
 #define HB_PROCESS_RUNNING 1u
 #define HB_PROCESS_EXITED 2u

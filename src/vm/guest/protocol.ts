@@ -41,6 +41,10 @@ export const ops = {
   sync: 13,
   updateContainer: 14,
   setClock: 15,
+  startFiles: 16,
+  setInterface: 17,
+  removeInterface: 18,
+  growDisk: 19,
 } as const
 
 export const tags = {
@@ -120,6 +124,15 @@ export const tags = {
   stderrAcked: 74,
   stderrEnd: 75,
   clockAheadNs: 76,
+  action: 77,
+  slot: 78,
+  copyUp: 79,
+  gid: 80,
+  mtimeNs: 81,
+  size: 82,
+  device: 83,
+  target: 84,
+  xattr: 85,
 } as const
 
 export const processStates = { running: 1, exited: 2 } as const
