@@ -69,7 +69,7 @@ export async function openLab(name: string, directory: string): Promise<Lab> {
     claim() {
       const id = randomBytes(32).toString('hex')
       const scratch = { path: join(directory, `${id}.img`), fresh: true }
-      return provider.claim({ id, size, network, image, scratch })
+      return provider.claim({ id, size, network, image, scratch, volumes: [] })
     },
     async [Symbol.asyncDispose]() {
       await provider.close()

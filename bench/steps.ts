@@ -91,7 +91,15 @@ function containerOf(id: string): GuestContainer {
   const file = (path: string) => ({ path, mode: 0o644, content: '127.0.0.1 localhost\n' })
   return {
     id,
-    ...{ hostname: 'bench', domainname: '', readonlyRoot: false, privileged: false, tmpfs: [], sysctls: {} },
+    ...{
+      hostname: 'bench',
+      domainname: '',
+      readonlyRoot: false,
+      privileged: false,
+      tmpfs: [],
+      mounts: [],
+      sysctls: {},
+    },
     files: ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].map(file),
     maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/scsi', '/sys/firmware'],
     readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],

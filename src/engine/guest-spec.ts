@@ -46,6 +46,7 @@ export function guestContainerOf(
     privileged,
     files: hostsFiles(spec, options.port, options.resolvConf),
     tmpfs: Object.entries(spec.tmpfs).map(([path, asked]) => ({ path, options: tmpfsOptions(path, asked) })),
+    mounts: [],
     maskedPaths: privileged ? [] : (spec.maskedPaths ?? maskedPaths),
     readonlyPaths: privileged ? [] : (spec.readonlyPaths ?? readonlyPaths),
     shmBytes: spec.shmBytes,

@@ -154,7 +154,10 @@ async function claim(
   const image = await options.images.blockImage(spec.imageId)
   const signal = AbortSignal.any([run.abort.signal, AbortSignal.timeout(claimDeadlineMs)])
   const size = sizeNamed(options.sizes, spec.size)
-  return options.sandboxes.claim({ id, size, network, image, scratch: { path, fresh } }, { signal })
+  return options.sandboxes.claim(
+    { id, size, network, image, scratch: { path, fresh }, volumes: [] },
+    { signal },
+  )
 }
 
 async function store(

@@ -16,7 +16,7 @@ import type {
   SandboxSize,
 } from '../engine/ports/sandbox.ts'
 import { unlessAborted, until } from '../lib/deadline.ts'
-import { hasCode, messageOf } from '../lib/errors.ts'
+import { hasCode, messageOf, unavailable } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { isAlive, killProcess, processesWith } from '../lib/processes.ts'
 import { Rollback } from '../lib/rollback.ts'
@@ -127,6 +127,8 @@ class VmProvider implements SandboxProvider {
   }
 
   async claim(request: ClaimRequest, { signal }: { signal?: AbortSignal } = {}): Promise<Sandbox> {
+    if (request.volumes.length > 0)
+      throw unavailable('not_built_yet', 'volumes are not there yet in this build')
     await requireMemory()
     const { scratch, size, network } = request
     const scratchBytes = scratch.fresh ? this.#parts.options.rootDiskBytes : (await stat(scratch.path)).size

@@ -210,6 +210,7 @@ test('sandboxes', needsRoot, async (t) => {
       network: null,
       image: '/nonexistent',
       scratch: { path: sandboxes.scratch(id), fresh: true },
+      volumes: [],
     }
     await assert.rejects(sandboxes.provider.claim(request))
     await assert.rejects(

@@ -19,9 +19,10 @@ import type {
   SandboxConfiguration,
   SandboxEnd,
   SandboxHandle,
+  SandboxInterface,
 } from '../engine/ports/sandbox.ts'
 import { within } from '../lib/deadline.ts'
-import { hasCode, messageOf, notFound } from '../lib/errors.ts'
+import { hasCode, messageOf, notFound, unavailable } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { MiB, secondMs } from '../lib/units.ts'
 import type { GuestChannel } from './guest/channel.ts'
@@ -30,13 +31,21 @@ import { FieldWriter } from './guest/fields.ts'
 import { startDeadlineMs } from './guest/limits.ts'
 import { VmProcess } from './guest/process.ts'
 import { ops, processStates, tags } from './guest/protocol.ts'
-import { configureFields, containerFields, limitFields, startFields } from './guest/requests.ts'
+import {
+  configureFields,
+  containerFields,
+  interfaceRequest,
+  limitFields,
+  startFields,
+} from './guest/requests.ts'
 import { statsOf, taskOf } from './guest/stats.ts'
 import type { Machine } from './hypervisor.ts'
 
 const shutdownDeadlineMs = 5 * secondMs
 /** As many as the guest looks at; see TOP in guest/protocol.md. */
 const tasksMax = 32_768
+
+const notYet = (what: string) => unavailable('not_built_yet', `${what} is not there yet in this build`)
 
 export interface VmSandboxOptions {
   readonly handle: SandboxHandle
@@ -162,6 +171,30 @@ export class VmSandbox implements Sandbox {
 
   onOom(listener: (container: string) => void): void {
     this.#channel.onOom = listener
+  }
+
+  async copyVolume(): Promise<void> {
+    throw notYet('copying a volume')
+  }
+
+  async growVolume(): Promise<void> {
+    throw notYet('growing a volume')
+  }
+
+  async attachNic(): Promise<number> {
+    throw notYet('a further card')
+  }
+
+  async detachNic(): Promise<void> {
+    throw notYet('a further card')
+  }
+
+  async setInterface(slot: number, of: SandboxInterface): Promise<void> {
+    await this.#channel.request(ops.setInterface, interfaceRequest(slot, of))
+  }
+
+  async removeInterface(name: string): Promise<void> {
+    await this.#channel.request(ops.removeInterface, new FieldWriter().text(tags.name, name))
   }
 
   async pause(): Promise<void> {

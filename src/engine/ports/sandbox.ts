@@ -2,7 +2,7 @@
  * What the engine needs of microVMs. A sandbox is claimed (from a pool of clones, or cloned on the spot),
  * configured, given containers, and ended; it outlives the daemon and is adopted by the next one.
  *
- *     const sandbox = await provider.claim({ id, size, network, image, scratch }, { signal })
+ *     const sandbox = await provider.claim({ id, size, network, image, scratch, volumes }, { signal })
  *     await sandbox.configure({ hostname, interfaces })      // entropy, clock and MAC are renewed here
  *     await sandbox.createContainer({ id, … })
  *     const process = await sandbox.startProcess({ id: 1, container, main: true, args, … }, output)
@@ -32,6 +32,12 @@ export interface NicSource {
   delete(nic: Nic): Promise<void>
 }
 
+/** A raw disk with an ext4, made by the host, whose files are below `/_data`. */
+export interface SandboxVolume {
+  readonly path: string
+  readonly readOnly: boolean
+}
+
 export interface ClaimRequest {
   /** 64 hex characters; names the runtime directory, the QEMU process and its sockets. */
   readonly id: string
@@ -45,6 +51,8 @@ export interface ClaimRequest {
    * an earlier run.
    */
   readonly scratch: { readonly path: string; readonly fresh: boolean }
+  /** Rejects with kind `invalid`, code `too_many_volumes`, beyond what a sandbox has slots for. */
+  readonly volumes: readonly SandboxVolume[]
 }
 
 /** Everything the next daemon needs to find the sandbox again; JSON, stored by the engine. */
@@ -58,6 +66,14 @@ export interface SandboxHandle {
   readonly nic: Nic | null
   /** Which disk of the guest holds the writable layer. */
   readonly scratchDisk: 'scratch' | 'kept'
+  /** In the order of the claim; `disk` is what the guest calls it. Absent of sandboxes of earlier daemons. */
+  readonly volumes?: readonly AttachedVolume[]
+  /** Further cards by slot, from 1. What `attachNic` and `detachNic` change is kept here by the engine. */
+  readonly nics?: Readonly<Record<number, Nic>>
+}
+
+export interface AttachedVolume extends SandboxVolume {
+  readonly disk: string
 }
 
 export interface SandboxInterface {
@@ -87,6 +103,22 @@ export interface GuestTmpfs {
   readonly options: string
 }
 
+/** A directory of a volume, as a mount of the container. */
+export interface GuestMount {
+  /** As in `SandboxHandle.volumes`. */
+  readonly disk: string
+  /** Inside the disk: `/_data`, or what is below it. */
+  readonly sourcePath: string
+  /** Inside the container. */
+  readonly path: string
+  readonly readOnly: boolean
+  readonly noSuid?: boolean
+  readonly noDev?: boolean
+  readonly noExec?: boolean
+  /** When it is empty it is first given what the image has at `path`. */
+  readonly copyUp: boolean
+}
+
 export interface GuestLimits {
   /** 0: as much as the sandbox has. */
   readonly memoryBytes: number
@@ -107,6 +139,8 @@ export interface GuestContainer {
   readonly privileged: boolean
   readonly files: readonly GuestFile[]
   readonly tmpfs: readonly GuestTmpfs[]
+  /** In any order: what is inside another is mounted after it. */
+  readonly mounts: readonly GuestMount[]
   readonly maskedPaths: readonly string[]
   readonly readonlyPaths: readonly string[]
   readonly shmBytes: number
@@ -282,6 +316,23 @@ export interface Sandbox {
   tasks(container: string): Promise<readonly ContainerTask[]>
   /** Called when a process of a container was killed for memory while the container ran on. */
   onOom(listener: (container: string) => void): void
+  /**
+   * Writes what is in a volume now, as after a power cut, into the file at `targetPath`, which the caller has made; the guest
+   * runs on. `disk`: as in `SandboxHandle.volumes`. The file is sparse where the volume is empty.
+   */
+  copyVolume(disk: string, targetPath: string): Promise<void>
+  /** The caller has made its file `bytes` long: now the disk is, and the file system on it. */
+  growVolume(disk: string, bytes: number): Promise<void>
+  /**
+   * Connects a further card, while it runs, to a tap that was made in the namespace of `handle.nic`; it may be moved to another
+   * afterwards. Answers its slot, from 1. Rejects with kind `invalid`, code `too_many_networks`, when no slot is free.
+   */
+  attachNic(nic: Nic): Promise<number>
+  /** Lets go of the tap, which the caller deletes. One that is not there is no error. */
+  detachNic(slot: number): Promise<void>
+  /** Names, addresses and brings up the card in a slot; 0 is the one that it was made with. */
+  setInterface(slot: number, of: SandboxInterface): Promise<void>
+  removeInterface(name: string): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
   /** Syncs, unmounts and powers off; kills QEMU when that takes longer than `deadlineMs` (default 5,000). */

@@ -2,16 +2,18 @@
  * Sandboxes without microVMs, for races that are hard to force with real ones. A "guest" knows a few programs by the
  * first word of a process's arguments; everything it does can be held up or made to fail.
  */
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { HummingbirdError, internal, invalid } from '../../lib/errors.ts'
 import type {
   AdoptedProcess,
+  AttachedVolume,
   ClaimRequest,
   ContainerStats,
   GuestContainer,
   GuestLimits,
   GuestProcess,
   GuestProcessSpec,
+  Nic,
   OutputStream,
   ProcessExit,
   ProcessOutput,
@@ -19,8 +21,18 @@ import type {
   SandboxConfiguration,
   SandboxEnd,
   SandboxHandle,
+  SandboxInterface,
   SandboxProvider,
+  SandboxVolume,
 } from '../ports/sandbox.ts'
+
+function disksOf(volumes: readonly SandboxVolume[]): readonly AttachedVolume[] {
+  const count = { vol: 0, rovol: 0 }
+  return volumes.map((volume) => {
+    const kind = volume.readOnly ? 'rovol' : 'vol'
+    return { ...volume, disk: `${kind}${count[kind]++}` }
+  })
+}
 
 const gone = () => internal('sandbox_gone', 'the sandbox has ended')
 
@@ -112,6 +124,10 @@ export class FakeSandbox implements Sandbox {
   readonly handle: SandboxHandle
   readonly request: ClaimRequest
   readonly processes = new Map<number, FakeProcess>()
+  /** Bytes by disk. */
+  readonly grown = new Map<string, number>()
+  readonly nics = new Map<number, Nic>()
+  readonly interfaces = new Map<string, { readonly slot: number; readonly of: SandboxInterface }>()
   readonly #end = Promise.withResolvers<SandboxEnd>()
   configuration: SandboxConfiguration | undefined
   container: GuestContainer | undefined
@@ -136,6 +152,7 @@ export class FakeSandbox implements Sandbox {
       size: request.size,
       nic,
       scratchDisk: request.scratch.fresh ? 'scratch' : 'kept',
+      volumes: disksOf(request.volumes),
     }
   }
 
@@ -208,6 +225,38 @@ export class FakeSandbox implements Sandbox {
   }
 
   onOom(): void {}
+
+  async copyVolume(disk: string, targetPath: string): Promise<void> {
+    this.#check()
+    copyFileSync(this.handle.volumes!.find((volume) => volume.disk === disk)!.path, targetPath)
+  }
+
+  async growVolume(disk: string, bytes: number): Promise<void> {
+    this.#check()
+    this.grown.set(disk, bytes)
+  }
+
+  async attachNic(nic: Nic): Promise<number> {
+    this.#check()
+    let slot = 1
+    while (this.nics.has(slot)) slot++
+    this.nics.set(slot, nic)
+    return slot
+  }
+
+  async detachNic(slot: number): Promise<void> {
+    this.nics.delete(slot)
+  }
+
+  async setInterface(slot: number, of: SandboxInterface): Promise<void> {
+    this.#check()
+    this.interfaces.set(of.name, { slot, of })
+  }
+
+  async removeInterface(name: string): Promise<void> {
+    this.#check()
+    this.interfaces.delete(name)
+  }
 
   async pause(): Promise<void> {
     this.isPaused = true

@@ -70,6 +70,7 @@ test('options of a tmpfs are flags where the kernel has flags for them', () => {
       privileged: false,
       files: [],
       maskedPaths: [],
+      mounts: [],
       readonlyPaths: [],
     },
     ...{

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type {
   GuestContainer,
   GuestLimits,
+  GuestMount,
   GuestProcessSpec,
   GuestTmpfs,
   SandboxConfiguration,
@@ -27,6 +28,12 @@ export function configureFields(
     .text(tags.hostname, hostname)
   for (const card of interfaces) fields.nested(tags.interface, (inside) => interfaceFields(inside, card))
   return sysctlFields(fields, sysctls)
+}
+
+export function interfaceRequest(slot: number, of: SandboxInterface): FieldWriter {
+  return new FieldWriter().nested(tags.interface, (inside) =>
+    interfaceFields(inside.u32(tags.slot, slot), of),
+  )
 }
 
 function interfaceFields(
@@ -77,6 +84,8 @@ export function containerFields(container: GuestContainer, scratchDisk: string):
       inside.text(tags.path, path).u32(tags.mode, mode).text(tags.value, content),
     )
   }
+  for (const mount of [...container.mounts].sort(byDepth))
+    fields.nested(tags.mount, (inside) => mountFields(inside, mount))
   for (const tmpfs of container.tmpfs) fields.nested(tags.tmpfs, (inside) => tmpfsFields(inside, tmpfs))
   return sysctlFields(limitFields(fields, container.limits), container.sysctls)
 }
@@ -88,6 +97,21 @@ const mountFlags: Readonly<Record<string, number>> = {
   ...{ rw: 0, suid: 0, dev: 0, exec: 0, atime: 0, diratime: 0, norelatime: 0, nostrictatime: 0 },
   // There is no disk below a tmpfs to wait for.
   ...{ sync: 0, async: 0 },
+}
+
+/** A place comes before what is inside it. */
+const byDepth = (one: GuestMount, other: GuestMount): number => one.path.length - other.path.length
+
+function mountFields(fields: FieldWriter, mount: GuestMount): void {
+  const options = { ro: mount.readOnly, nosuid: mount.noSuid, nodev: mount.noDev, noexec: mount.noExec }
+  let flags = 0
+  for (const [option, isAsked] of Object.entries(options)) if (isAsked) flags |= mountFlags[option]!
+  fields
+    .text(tags.disk, mount.disk)
+    .text(tags.sourcePath, mount.sourcePath)
+    .text(tags.path, mount.path)
+    .u64(tags.flags, flags)
+  if (mount.copyUp) fields.bool(tags.copyUp, true)
 }
 
 function tmpfsFields(fields: FieldWriter, { path, options }: GuestTmpfs): void {

@@ -89,6 +89,7 @@ export class Sandboxes implements AsyncDisposable {
       network: null,
       image: this.image,
       scratch: { path: this.scratch(id), fresh },
+      volumes: [],
     })
   }
 
@@ -132,6 +133,7 @@ const anyContainer: GuestContainer = {
     privileged: false,
     files: [],
     tmpfs: [],
+    mounts: [],
   },
   ...{ maskedPaths: [], readonlyPaths: [], shmBytes: MiB, sysctls: {} },
   limits: { memoryBytes: 0, cpuQuotaUs: 0, cpuPeriodUs: 0, cpuWeight: 0, pids: 0 },
