@@ -70,7 +70,16 @@ async function recordExit(
   owner.run = null
   owner.change({ port: null })
   const health = healthAtEnd(state.health)
-  owner.changeState({ status, exitCode, oomKilled, finishedAt: exit.at, stoppedByUser, pid: 0, health })
+  owner.changeState({
+    status,
+    exitCode,
+    oomKilled,
+    finishedAt: exit.at,
+    stoppedByUser,
+    stop: null,
+    pid: 0,
+    health,
+  })
   // Of one that could not be removed it is told why.
   if (status !== 'dead') owner.changeState({ error })
   if (run.port && run.port.published.length > 0) await releasePort(context, owner)

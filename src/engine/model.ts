@@ -160,6 +160,17 @@ export interface ContainerHealth {
   readonly log: readonly ProbeResult[]
 }
 
+/** A stop that was asked for. Stored before the process hears of it. */
+export interface StopWish {
+  readonly signal: number
+  /** The process has been sent it. */
+  readonly signalled: boolean
+  /** When patience ends; null: never. */
+  readonly killAt: Date | null
+  /** It is to be started again afterwards. */
+  readonly restart: boolean
+}
+
 export interface ContainerState {
   readonly status: ContainerStatus
   readonly exitCode: number
@@ -169,8 +180,10 @@ export interface ContainerState {
   readonly startedAt: Date | null
   readonly finishedAt: Date | null
   readonly restartCount: number
-  /** Set when a user stopped it: `unless-stopped` and `always` mind it. */
+  /** Set when a user wants it to end, before it is told so: the restart policy minds it. */
   readonly stoppedByUser: boolean
+  /** While it is being stopped: what the next daemon has to finish. */
+  readonly stop: StopWish | null
   /** In the guest; 0 when not running. */
   readonly pid: number
   /** null: nobody checks it, or it has never run. */

@@ -18,6 +18,7 @@ import { forget, sweepRemoved } from './remove.ts'
 import { restartsAfterExit, startsWithDaemon } from './restart-policy.ts'
 import { mainProcessId, Run } from './run.ts'
 import { again, beginStart } from './start.ts'
+import { resumeStop } from './stop.ts'
 
 /** Adopting is a handshake with each guest: so many at a time. */
 const adoptAtOnce = 16
@@ -105,13 +106,16 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
   // Whether the guest has heard of them the last daemon knew.
   if (run.frozen) run.heldLimits = limitsOf(owner.container.spec, sandbox.handle.size)
   forgetExecs(context, owner, run)
+  const { stoppedByUser, stop } = owner.container.state
+  run.stoppedByUser = stoppedByUser
   owner.run = run
-  owner.changeState({ status: run.frozen ? 'paused' : 'running', pid: run.process.pid })
+  owner.changeState({ status: run.frozen ? 'paused' : stop ? 'stopping' : 'running', pid: run.process.pid })
   await owner.save()
   sandbox.onOom(() => tell(context, owner.container, 'oom'))
   run.started.resolve()
   watchHealth(context, owner, run)
   watchExit(context, owner, run, again(context, owner))
+  if (stop) resumeStop(context, owner, run, stop)
 }
 
 /** Their clients went with the daemon that started them; they run on, unheard. */
@@ -151,13 +155,14 @@ async function recordLoss(context: EngineContext, owner: ContainerOwner): Promis
     error: 'the sandbox ended while the daemon was down',
     finishedAt: dateOf(context.clock.nowNano()),
     pid: 0,
+    stop: null,
     health: healthAtEnd(state.health),
   })
   tell(context, owner.container, 'die', { exitCode: String(unknownExitCode) })
   if (spec.autoRemove) return removeNow(context, owner)
   await owner.save()
   const exit = { code: unknownExitCode, restartCount: state.restartCount, stoppedByUser: state.stoppedByUser }
-  if (restartsAfterExit(spec.restartPolicy, exit)) startAgain(context, owner)
+  if (state.stop?.restart || restartsAfterExit(spec.restartPolicy, exit)) startAgain(context, owner)
 }
 
 async function removeNow(context: EngineContext, owner: ContainerOwner): Promise<void> {

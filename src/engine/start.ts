@@ -52,7 +52,10 @@ export function beginStart(context: EngineContext, owner: ContainerOwner, reason
   owner.run = run
   const restartCount = reason.byPolicy ? before.restartCount : 0
   const health = healthAtStart(owner.container.spec.healthcheck, before.health)
-  owner.changeState({ status: 'starting', stoppedByUser: false, error: '', pid: 0, restartCount, health })
+  owner.changeState({
+    ...{ status: 'starting', stoppedByUser: false, stop: null },
+    ...{ error: '', pid: 0, restartCount, health },
+  })
   for (const attachment of owner.attachments) attachment.take(run)
   context.background.add(drive(context, owner, run, { before, ...reason }))
   return run

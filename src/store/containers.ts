@@ -95,6 +95,7 @@ function stateOf(text: string): ContainerState {
     startedAt: date(state.startedAt),
     finishedAt: date(state.finishedAt),
     health: healthOf(state.health ?? null),
+    stop: state.stop ? { ...state.stop, killAt: date(state.stop.killAt) } : null,
   }
 }
 

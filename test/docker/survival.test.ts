@@ -201,3 +201,31 @@ test('a sandbox that dies takes its own container along and no other, and that i
   await docker.ok(['start', victim.id])
   assert.equal(await victim.exec('echo', 'again'), 'again')
 })
+
+/** Says so when it is asked to end, and goes on. */
+const stubborn = 'trap "echo asked" TERM; echo up; while :; do sleep 100000 & wait; done'
+
+test('a stop that the killed daemon had begun is finished by the next one, and the restart policy minds it', async () => {
+  await using container = await docker.container('--restart', 'always', 'busybox', 'sh', '-c', stubborn)
+  await container.says('up')
+  const stopping = docker.start(['stop', '-t', '3', container.id])
+  await container.says('asked')
+  await daemon.kill9()
+  assert.notEqual((await stopping.ended).code, 0)
+  await daemon.launch()
+  await container.is('exited')
+  assert.equal(await container.inspect('{{.State.ExitCode}} {{.RestartCount}}'), '137 0')
+  assert.equal(await container.logs(), 'up\nasked', 'it heard the signal once')
+})
+
+test('a restart that the killed daemon had begun is finished by the next one', async () => {
+  await using container = await docker.container('busybox', 'sh', '-c', stubborn)
+  await container.says('up')
+  const restarting = docker.start(['restart', '-t', '3', container.id])
+  await container.says('asked')
+  await daemon.kill9()
+  assert.notEqual((await restarting.ended).code, 0)
+  await daemon.launch()
+  await container.says(/up\nasked\nup/)
+  await container.is('running')
+})

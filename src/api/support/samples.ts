@@ -82,6 +82,7 @@ export function fakeContainer(request: Partial<ContainerRequest> = {}, project =
       finishedAt: null,
       restartCount: 0,
       stoppedByUser: false,
+      stop: null,
       pid: 0,
       health: null,
     },

@@ -47,6 +47,7 @@ export async function createContainer(
       finishedAt: null,
       restartCount: 0,
       stoppedByUser: false,
+      stop: null,
       pid: 0,
       health: null,
     },
