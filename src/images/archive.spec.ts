@@ -9,11 +9,11 @@ import { type TestContext, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import type { ProgressLine } from '../api/docker/backends.ts'
 import { run } from '../lib/spawn.ts'
+import { type TestEntry, tar } from '../lib/support/tar.ts'
 import type { Images } from './images.ts'
 import { mediaTypes } from './registry/manifest.ts'
 import { cat, imageFixture, importTar, other, scope } from './support/fixture.ts'
 import { makeImage, sha256, startRegistry } from './support/registry.ts'
-import { type TestEntry, tar } from './support/tar.ts'
 
 const base = tar({ name: 'etc/', type: '5', mode: 0o755 }, { name: 'etc/os', data: 'base' })
 const upper = tar({ name: 'etc/os', data: 'upper' })

@@ -1,8 +1,9 @@
 /** The last steps of every way an image comes: its layers are verified, its block image is made, it is recorded. */
+
+import type { Compression } from '../lib/compression.ts'
 import { invalid } from '../lib/errors.ts'
 import { chainOf } from './block/block-images.ts'
 import type { BuildLayer, LayerFacts } from './block/job.ts'
-import type { Compression } from './compression.ts'
 import { idOf, readConfig } from './config.ts'
 import type { Parts } from './parts.ts'
 import type { ImageName, StoredImage, StoredLayer } from './records.ts'

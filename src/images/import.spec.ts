@@ -5,8 +5,8 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { imageDiskBytes } from '../lib/disks.ts'
+import { tar } from '../lib/support/tar.ts'
 import { cat, imageFixture, importTar, listing, other, scope } from './support/fixture.ts'
-import { tar } from './support/tar.ts'
 
 const root = tar(
   { name: 'bin/', type: '5', mode: 0o755 },

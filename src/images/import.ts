@@ -1,13 +1,13 @@
 /** `docker import`: a root file system as a tar becomes an image of one layer. */
 import type { Readable } from 'node:stream'
+import { decompressed } from '../lib/compression.ts'
 import { invalid } from '../lib/errors.ts'
+import { blockBytes } from '../lib/tar/header.ts'
 import { applyChanges } from './changes.ts'
-import { decompressed } from './compression.ts'
 import { emptyConfig, writeConfig } from './config.ts'
 import { addImage, finishImage, tellEvent } from './finish.ts'
 import type { Parts } from './parts.ts'
 import { defaultTag, familiarTag, parseReference, repositoryOf } from './reference.ts'
-import { blockBytes } from './tar/header.ts'
 
 export interface ImportOptions {
   readonly reference?: string

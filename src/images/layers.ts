@@ -1,5 +1,5 @@
 /** Gets the layers of an image into the content store: those the project may have already, and the rest from the registry. */
-import { sniffFile } from './compression.ts'
+import { sniffFile } from '../lib/compression.ts'
 import type { CandidateLayer } from './finish.ts'
 import type { Parts } from './parts.ts'
 import { type Progress, shortDigest } from './progress.ts'

@@ -1,5 +1,5 @@
 /** A bound on everything that an image, an archive or a registry may bring, each with its reason. */
-import { GiB, KiB, MiB, secondMs } from '../lib/units.ts'
+import { GiB, MiB, secondMs } from '../lib/units.ts'
 
 export interface ImageLimits {
   /** All layers of an image together, uncompressed, holes of sparse files counted: the disk a tenant can make us write. */
@@ -41,16 +41,6 @@ export const tagsMax = 1_000
 /** Linux gives no longer path to any process in the guest. */
 export const pathBytesMax = 4096
 export const nameBytesMax = 255
-/** Linux's XATTR_SIZE_MAX and the room a file's attributes may take. */
-export const xattrBytesMax = 64 * KiB
 export const xattrNameBytesMax = 255
-/** A PAX or GNU header that names one entry: held in memory. Go's (so Docker's) reader has the same. */
-export const extendedHeaderBytesMax = 1 * MiB
-/** Pieces of one sparse file: held in memory. */
-export const sparseSegmentsMax = 65_536
 /** Files beside layers in an archive given to `load`. */
 export const archiveEntriesMax = 10_000
-
-/** Deflate cannot pass 1032:1, and honest layers stay under 20:1; the allowance lets small ones of zeros through. */
-export const compressionRatioMax = 200
-export const compressionAllowanceBytes = 64 * MiB

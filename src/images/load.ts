@@ -1,9 +1,9 @@
 /** `docker load`. */
 import type { Readable } from 'node:stream'
+import { sniffFile } from '../lib/compression.ts'
 import { invalid } from '../lib/errors.ts'
 import { type ArchivedImage, readArchive } from './archive/layouts.ts'
 import { type Spool, spool } from './archive/spool.ts'
-import { sniffFile } from './compression.ts'
 import { decodeConfig, idOf, readConfig } from './config.ts'
 import { addImage, type CandidateLayer, finishImage, nameImage, tellEvent } from './finish.ts'
 import type { Parts } from './parts.ts'

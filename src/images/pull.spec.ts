@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import type { ProgressLine } from '../api/docker/backends.ts'
+import { tar } from '../lib/support/tar.ts'
 import type { Images } from './images.ts'
 import { shortDigest } from './progress.ts'
 import { mediaTypes } from './registry/manifest.ts'
 import { fakeRegistry } from './support/fake-registry.ts'
 import { cat, imageFixture, other, paths, scope } from './support/fixture.ts'
 import { makeImage, sha256, startRegistry } from './support/registry.ts'
-import { tar } from './support/tar.ts'
 
 const base = tar(
   { name: 'etc/', type: '5', mode: 0o755 },

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ProgressLine, RegistryCredentials } from '../api/docker/backends.ts'
 import { run } from '../lib/spawn.ts'
+import { tar } from '../lib/support/tar.ts'
 import type { Images } from './images.ts'
 import { shortDigest } from './progress.ts'
 import { serve } from './support/fake-registry.ts'
 import { cat, imageFixture, importTar, other, scope } from './support/fixture.ts'
 import { sha256, startRegistry } from './support/registry.ts'
-import { tar } from './support/tar.ts'
 
 const root = tar({ name: 'etc/', type: '5', mode: 0o755 }, { name: 'etc/os', data: 'ours' })
 const signal = () => AbortSignal.timeout(30_000)

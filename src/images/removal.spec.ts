@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { tar } from '../lib/support/tar.ts'
 import { imageFixture, importTar, other, scope } from './support/fixture.ts'
 import { sha256 } from './support/registry.ts'
-import { tar } from './support/tar.ts'
 
 const root = tar({ name: 'a', data: 'b' })
 const unused = { force: false, usedBy: () => [] }

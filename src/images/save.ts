@@ -5,15 +5,15 @@
  *     blobs/sha256/…  (layers, configurations, manifests)  manifest.json  index.json  oci-layout
  */
 import { Readable } from 'node:stream'
+import { decompressed } from '../lib/compression.ts'
+import { archiveEnd, fileHeader, filePadding } from '../lib/tar/writer.ts'
 import type { Catalog } from './catalog.ts'
-import { decompressed } from './compression.ts'
 import { idOf } from './config.ts'
 import { tellEvent } from './finish.ts'
 import type { Parts } from './parts.ts'
 import type { ImageName, StoredImage, StoredLayer } from './records.ts'
 import { familiarTag, isDigest, parseReference, repositoryOf } from './reference.ts'
 import { mediaTypes } from './registry/manifest.ts'
-import { archiveEnd, fileHeader, filePadding } from './tar/writer.ts'
 
 interface Saved {
   readonly image: StoredImage

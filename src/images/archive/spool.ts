@@ -5,14 +5,14 @@
 import { createReadStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { decompressed } from '../../lib/compression.ts'
 import { exhausted, invalid } from '../../lib/errors.ts'
+import { badTar } from '../../lib/tar/header.ts'
+import { type TarEntry, TarReader } from '../../lib/tar/reader.ts'
 import { MiB } from '../../lib/units.ts'
 import { components } from '../block/names.ts'
-import { decompressed } from '../compression.ts'
 import type { ContentStore } from '../content-store.ts'
 import { archiveEntriesMax } from '../limits.ts'
-import { badTar } from '../tar/header.ts'
-import { type TarEntry, TarReader } from '../tar/reader.ts'
 
 interface Member {
   readonly offset: number

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { cpuMs } from '../../lib/support/cpu-ms.ts'
+import { base256, paxRecord, type TestEntry, tar, tarEnd, tarEntry } from '../../lib/support/tar.ts'
 import { imageFixture, importTar, paths } from '../support/fixture.ts'
 import { merger } from '../support/merge.ts'
-import { base256, paxRecord, type TestEntry, tar, tarEnd, tarEntry } from '../support/tar.ts'
 
 const file = (name: string | Buffer, data: string | Buffer = 'x'): TestEntry => ({ name, data })
 const link = (name: string, target: string): TestEntry => ({ name, type: '1', link: target })

@@ -1,6 +1,7 @@
 /** What the thread that merges layers is given, and what it tells. */
+
+import type { Compression } from '../../lib/compression.ts'
 import type { ErrorKind } from '../../lib/errors.ts'
-import type { Compression } from '../compression.ts'
 import type { ImageLimits } from '../limits.ts'
 
 export interface BuildLayer {

@@ -1,11 +1,11 @@
 /** Turns the entries of a layer's tar into the tree and the contents of the block image. */
 import { exhausted } from '../../lib/errors.ts'
+import { badTar } from '../../lib/tar/header.ts'
+import type { TarEntry, TarSink } from '../../lib/tar/reader.ts'
 import type { ImageLimits } from '../limits.ts'
 import { pathBytesMax, xattrNameBytesMax } from '../limits.ts'
 import { encodeDevice, Inode, type Kind, kinds } from '../squashfs/inode.ts'
 import type { SquashfsWriter } from '../squashfs/writer.ts'
-import { badTar } from '../tar/header.ts'
-import type { TarEntry, TarSink } from '../tar/reader.ts'
 import { components, whiteout } from './names.ts'
 import type { LayerTree } from './tree.ts'
 

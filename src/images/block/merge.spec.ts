@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { type TestEntry, tar } from '../../lib/support/tar.ts'
 import { cat, listing, paths } from '../support/fixture.ts'
 import { merger } from '../support/merge.ts'
-import { type TestEntry, tar } from '../support/tar.ts'
 
 const dir = (name: string, mode = 0o755): TestEntry => ({ name, type: '5', mode })
 const file = (name: string, data = name): TestEntry => ({ name, data })

@@ -1,6 +1,7 @@
 /** Names in a layer, cleaned: what may lead out of the image's own root is refused, never repaired. */
+
+import { badTar } from '../../lib/tar/header.ts'
 import { nameBytesMax, pathBytesMax } from '../limits.ts'
-import { badTar } from '../tar/header.ts'
 
 const printable = (name: string) => JSON.stringify(Buffer.from(name, 'latin1').toString().slice(0, 200))
 

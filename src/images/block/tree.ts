@@ -4,8 +4,9 @@
  *
  *     name in a directory ──> Link (which layer put it there) ──> inode ──> content in the block image
  */
+
+import { badTar } from '../../lib/tar/header.ts'
 import { Directory, type Inode, type Link } from '../squashfs/inode.ts'
-import { badTar } from '../tar/header.ts'
 
 export interface LayerLink extends Link {
   readonly layer: number

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import type { ProgressLine } from '../../api/docker/backends.ts'
+import { tar } from '../../lib/support/tar.ts'
 import type { ImagesOptions } from '../images.ts'
 import { type Handler, serve } from '../support/fake-registry.ts'
 import { imageFixture, scope } from '../support/fixture.ts'
 import { makeImage, sha256 } from '../support/registry.ts'
-import { tar } from '../support/tar.ts'
 import { mediaTypes } from './manifest.ts'
 
 const content = randomBytes(400_000)

@@ -7,9 +7,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { run } from '../../lib/spawn.ts'
 import { cpuMs } from '../../lib/support/cpu-ms.ts'
+import { type TestEntry, tar, tarEnd, tarEntry } from '../../lib/support/tar.ts'
 import { listing, paths } from '../support/fixture.ts'
 import { merger } from '../support/merge.ts'
-import { type TestEntry, tar, tarEnd, tarEntry } from '../support/tar.ts'
 
 const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 

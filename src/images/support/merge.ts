@@ -3,11 +3,11 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { TarReader } from '../../lib/tar/reader.ts'
 import { LayerSink } from '../block/layer-sink.ts'
 import { LayerTree } from '../block/tree.ts'
 import { defaultLimits, type ImageLimits } from '../limits.ts'
 import { SquashfsWriter } from '../squashfs/writer.ts'
-import { TarReader } from '../tar/reader.ts'
 
 export interface Merger {
   /** Answers the path of the block image; `chunkBytes`: the tar comes in pieces of that size. */

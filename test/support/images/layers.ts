@@ -1,7 +1,7 @@
 /** Layers as tars: the one program of busybox, and what one root file system has that another has not. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TestEntry, tar } from '../../../src/images/support/tar.ts'
+import { type TestEntry, tar } from '../../../src/lib/support/tar.ts'
 import { run } from '../../../src/lib/spawn.ts'
 import { minuteMs } from '../../../src/lib/units.ts'
 

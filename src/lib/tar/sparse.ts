@@ -6,8 +6,9 @@
  *     0.1   GNU.sparse.map=offset,bytes,offset,bytes
  *     1.0   the map is text at the start of the data: count, then offset and bytes of each, a line each, padded to a block
  */
-import { sparseSegmentsMax } from '../limits.ts'
+
 import { badTar, blockBytes, number, sizeNumber } from './header.ts'
+import { sparseSegmentsMax } from './limits.ts'
 import { type PaxRecord, paxInteger } from './pax.ts'
 
 export interface Segment {

@@ -4,8 +4,9 @@
  *
  *     header ──> (long name | PAX)* ──> entry ──> data, holes ──> end of entry ──> header …
  */
-import { extendedHeaderBytesMax, sparseSegmentsMax, xattrBytesMax } from '../limits.ts'
+
 import { badTar, blockBytes, decodeHeader, idNumber, isZeroBlock, type RawHeader } from './header.ts'
+import { extendedHeaderBytesMax, sparseSegmentsMax, xattrBytesMax } from './limits.ts'
 import { decodePax, type PaxRecord, paxInteger, paxTime } from './pax.ts'
 import {
   checkLayout,

@@ -9,7 +9,7 @@
  * damages `security.capability` and file names in older encodings, and none reads sparse files. Names are kept in
  * strings of one character a byte ('latin1').
  */
-import { invalid } from '../../lib/errors.ts'
+import { invalid } from '../errors.ts'
 
 export const blockBytes = 512
 
