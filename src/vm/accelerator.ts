@@ -11,10 +11,10 @@ import { z } from 'zod'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
+import { writeSparse } from '../lib/sparse.ts'
 import { MiB, secondMs } from '../lib/units.ts'
 import { GuestChannel } from './guest/channel.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { writeSparse } from './sparse.ts'
 import type { Uids } from './uids.ts'
 
 /** A guest under KVM answers in a third of a second. */

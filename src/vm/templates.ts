@@ -16,12 +16,12 @@ import { tapGid } from '../lib/host-ids.ts'
 import type { Log } from '../lib/log.ts'
 import { startTicksOf } from '../lib/processes.ts'
 import { Rollback } from '../lib/rollback.ts'
+import { readSparse, type SparseImage, writeSparse } from '../lib/sparse.ts'
 import { run } from '../lib/spawn.ts'
 import { MiB, minuteMs, secondMs } from '../lib/units.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { ops } from './guest/protocol.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { readSparse, type SparseImage, writeSparse } from './sparse.ts'
 import type { Uids } from './uids.ts'
 
 export interface Template {

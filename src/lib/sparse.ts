@@ -1,6 +1,6 @@
 /** Files that are mostly holes: read once as what is in them, written again many times in a few calls. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { KiB, MiB } from '../lib/units.ts'
+import { KiB, MiB } from './units.ts'
 
 export interface SparseImage {
   readonly bytes: number
