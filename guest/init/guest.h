@@ -10,9 +10,11 @@
 enum pending_kind
 {
   PENDING_NONE,
+  PENDING_CREATE,   /* for the container's volumes to be there */
   PENDING_START,    /* for the child's report */
   PENDING_DELETE,   /* for the container's processes to be gone */
   PENDING_SHUTDOWN, /* for all of them */
+  PENDING_GROW,     /* for the kernel to know how long a device is */
 };
 
 struct pending
@@ -23,6 +25,9 @@ struct pending
   struct container *container;
   struct process *process;
   int report;
+  char disk[DISK_SERIAL_BYTES_MAX + 1];
+  uint64_t bytes;
+  struct request request;
 };
 
 struct guest

@@ -104,13 +104,19 @@ note_event (struct guest *guest, const struct epoll_event *event)
     }
 }
 
+/* The end of a process in a container's own pid namespace is not always told to init, nor what becomes of a device. */
+static bool
+is_polled (enum pending_kind kind)
+{
+  return kind == PENDING_DELETE || kind == PENDING_SHUTDOWN || kind == PENDING_GROW || kind == PENDING_CREATE;
+}
+
 /* Milliseconds until something is due, -1 for never. */
 static int
 timeout_ms (struct guest *guest)
 {
   uint64_t due = guest->pending.kind ? guest->pending.deadline_ns : UINT64_MAX;
-  /* The end of a process in a container's own pid namespace is not always told to init. */
-  if (guest->pending.kind == PENDING_DELETE || guest->pending.kind == PENDING_SHUTDOWN)
+  if (is_polled (guest->pending.kind))
     return POLL_MS;
   for (size_t i = 0; i < HB_CONTAINERS_MAX; i++)
     {

@@ -1,7 +1,9 @@
 #include "ops.h"
 #include "container/cgroup.h"
+#include "containers.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "machine/netconf.h"
 #include "process/spawn.h"
 #include <errno.h>
 #include <signal.h>
@@ -13,44 +15,16 @@
 #define START_DEADLINE_NS 30000000000ull
 #define DELETE_DEADLINE_NS 10000000000ull
 #define SHUTDOWN_DEADLINE_NS 2000000000ull
+/* Until the kernel has taken note that a device is longer. */
+#define GROW_DEADLINE_NS 10000000000ull
 
-static void
-wait_for (struct guest *guest, enum pending_kind kind, uint32_t request_id, uint64_t deadline_ns)
+void
+ops_wait_for (struct guest *guest, enum pending_kind kind, uint32_t request_id, uint64_t deadline_ns)
 {
   guest->pending = (struct pending){ .kind = kind,
                                      .request_id = request_id,
                                      .deadline_ns = clock_ns (CLOCK_MONOTONIC) + deadline_ns,
                                      .report = -1 };
-}
-
-static int
-op_create (struct guest *guest, struct request *request, struct error *err)
-{
-  const struct container_spec *spec = &request->spec.container;
-  struct error none;
-  size_t index = 0;
-  if (!container_id_valid (spec->id))
-    return error_set (err, EINVAL, "%.80s is no container id", spec->id);
-  if (guest_container (guest, spec->id, &none))
-    return error_set (err, EEXIST, "container %s exists", spec->id);
-  while (index < HB_CONTAINERS_MAX && guest->containers[index])
-    index++;
-  if (index == HB_CONTAINERS_MAX)
-    return error_set (err, ENOSPC, "the sandbox has %u containers", HB_CONTAINERS_MAX);
-  struct container *container = container_create (spec, &request->arena, &guest->disks, &guest->home, err);
-  if (!container)
-    return -1;
-  guest->containers[index] = container;
-  if ((container->memory_events >= 0
-       && guest_watch (guest, container->memory_events, EPOLLPRI, WATCH_MEMORY, (uint32_t) index, err) < 0)
-      || (container->pressure.fd >= 0
-          && guest_watch (guest, container->pressure.fd, EPOLLPRI, WATCH_PRESSURE, (uint32_t) index, err) < 0))
-    {
-      guest->containers[index] = NULL;
-      container_delete (container, &none);
-      return -1;
-    }
-  return 1;
 }
 
 int
@@ -141,7 +115,7 @@ op_start (struct guest *guest, uint32_t request_id, struct request *request, str
       abandon_start (guest, process);
       return -1;
     }
-  wait_for (guest, PENDING_START, request_id, START_DEADLINE_NS);
+  ops_wait_for (guest, PENDING_START, request_id, START_DEADLINE_NS);
   guest->pending.process = process;
   guest->pending.report = report;
   /* A child that borrowed init's memory has executed its program by now. */
@@ -209,56 +183,39 @@ op_forget (struct guest *guest, uint32_t id, struct error *err)
   return 1;
 }
 
-bool
-ops_container_gone (struct guest *guest, struct container *container, struct error *err)
+static int
+op_grow (struct guest *guest, uint32_t request_id, const struct target_spec *spec, struct error *err)
 {
-  cgroup_signal (container->cgroup, SIGKILL);
-  if (container->main_pid || cgroup_populated (container->cgroup))
-    {
-      error_set (err, EBUSY, "processes of container %s did not end", container->id);
-      return false;
-    }
-  size_t index = 0;
-  while (guest->containers[index] != container)
-    index++;
-  /* The cgroup can still be busy for a moment after its last process. */
-  if (container_delete (container, err) < 0)
-    return false;
-  guest->containers[index] = NULL;
-  for (size_t i = 0; i < guest->processes.count; i++)
-    if (guest->processes.process[i]->container == container)
-      guest->processes.process[i]->container = NULL;
-  return true;
+  int result = disk_grow (&guest->disks, spec->name, spec->size, err);
+  if (result > 0 || err->status != EAGAIN)
+    return result;
+  ops_wait_for (guest, PENDING_GROW, request_id, GROW_DEADLINE_NS);
+  snprintf (guest->pending.disk, sizeof guest->pending.disk, "%s", spec->name);
+  guest->pending.bytes = spec->size;
+  return 0;
 }
 
 static void
-serve_deleted (struct guest *guest)
+serve_grown (struct guest *guest)
 {
   struct pending *pending = &guest->pending;
   struct error err;
-  bool gone = ops_container_gone (guest, pending->container, &err);
-  if (!gone && clock_ns (CLOCK_MONOTONIC) < pending->deadline_ns)
+  int result = disk_grow (&guest->disks, pending->disk, pending->bytes, &err);
+  if (result < 0 && err.status == EAGAIN && clock_ns (CLOCK_MONOTONIC) < pending->deadline_ns)
     return;
   pending->kind = PENDING_NONE;
-  if (gone)
-    serve_answer (guest, pending->request_id, NULL);
+  if (result < 0)
+    serve_failure (guest, pending->request_id, HB_OP_GROW_DISK, &err);
   else
-    serve_failure (guest, pending->request_id, HB_OP_DELETE_CONTAINER, &err);
+    serve_answer (guest, pending->request_id, NULL);
 }
 
-static void
-serve_shut_down (struct guest *guest)
+static int
+op_set_interface (const struct configure_spec *spec, struct error *err)
 {
-  bool gone = true;
-  struct error err;
-  for (size_t i = 0; i < HB_CONTAINERS_MAX; i++)
-    if (guest->containers[i] && !ops_container_gone (guest, guest->containers[i], &err))
-      gone = false;
-  if (!gone && clock_ns (CLOCK_MONOTONIC) < guest->pending.deadline_ns)
-    return;
-  shutdown_prepare (guest);
-  serve_answer (guest, guest->pending.request_id, NULL);
-  shutdown_now (guest);
+  if (spec->interfaces.count != 1)
+    return error_set (err, EINVAL, "SET_INTERFACE has %zu interfaces, not one", spec->interfaces.count);
+  return netconf_apply (&spec->interfaces, err) < 0 ? -1 : 1;
 }
 
 void
@@ -268,14 +225,20 @@ serve_pending (struct guest *guest)
     {
     case PENDING_NONE:
       return;
+    case PENDING_CREATE:
+      containers_serve_created (guest);
+      return;
     case PENDING_START:
       serve_started (guest);
       return;
     case PENDING_DELETE:
-      serve_deleted (guest);
+      containers_serve_deleted (guest);
       return;
     case PENDING_SHUTDOWN:
-      serve_shut_down (guest);
+      containers_serve_shut_down (guest);
+      return;
+    case PENDING_GROW:
+      serve_grown (guest);
       return;
     }
 }
@@ -298,7 +261,7 @@ op_of_container (struct guest *guest, uint32_t request_id, const struct request 
     case HB_OP_UPDATE_CONTAINER:
       return cgroup_limit (container->cgroup, &request->spec.update.limits, err) < 0 ? -1 : 1;
     default:
-      wait_for (guest, PENDING_DELETE, request_id, DELETE_DEADLINE_NS);
+      ops_wait_for (guest, PENDING_DELETE, request_id, DELETE_DEADLINE_NS);
       guest->pending.container = container;
       return 0;
     }
@@ -326,7 +289,7 @@ ops_serve (struct guest *guest, uint32_t request_id, struct request *request, st
     case HB_OP_WARM:
       return warm_serve (guest, err);
     case HB_OP_CREATE_CONTAINER:
-      return op_create (guest, request, err);
+      return containers_create (guest, request_id, request, err);
     case HB_OP_START_PROCESS:
       return op_start (guest, request_id, request, err);
     case HB_OP_SIGNAL:
@@ -336,8 +299,14 @@ ops_serve (struct guest *guest, uint32_t request_id, struct request *request, st
     case HB_OP_FORGET:
       return op_forget (guest, request->spec.target.process_id, err);
     case HB_OP_SHUTDOWN:
-      wait_for (guest, PENDING_SHUTDOWN, request_id, SHUTDOWN_DEADLINE_NS);
+      ops_wait_for (guest, PENDING_SHUTDOWN, request_id, SHUTDOWN_DEADLINE_NS);
       return 0;
+    case HB_OP_SET_INTERFACE:
+      return op_set_interface (&request->spec.configure, err);
+    case HB_OP_REMOVE_INTERFACE:
+      return netconf_remove (request->spec.target.name, err) < 0 ? -1 : 1;
+    case HB_OP_GROW_DISK:
+      return op_grow (guest, request_id, &request->spec.target, err);
     case HB_OP_SYNC:
       sync ();
       return 1;

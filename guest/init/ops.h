@@ -7,8 +7,8 @@ int ops_serve (struct guest *guest, uint32_t request_id, struct request *request
                struct error *err);
 /* Registers a process's descriptors and its report with the loop. */
 int ops_watch_process (struct guest *guest, struct process *process, struct error *err);
-/* Kills and forgets what a container still runs; true when nothing is left and it has been deleted. */
-bool ops_container_gone (struct guest *guest, struct container *container, struct error *err);
+/* Makes the request one whose answer comes later. */
+void ops_wait_for (struct guest *guest, enum pending_kind kind, uint32_t request_id, uint64_t deadline_ns);
 
 /* machine/…: requests that stand alone. */
 /* By how much the host's clock is ahead: steps a clock that is far off, slews one that is near. */

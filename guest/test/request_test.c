@@ -161,6 +161,48 @@ sysctl_names_become_paths_that_stay_inside (void)
   CHECK (sysctl_path ("kernel.shmmax", path, 5) < 0);
 }
 
+static void
+a_card_goes_by_its_slot_and_a_mount_may_be_filled (void)
+{
+  struct writer writer = begin (HB_OP_SET_INTERFACE);
+  size_t card = put_begin (&writer, HB_TAG_INTERFACE);
+  put_text (&writer, HB_TAG_NAME, "eth2");
+  put_u32 (&writer, HB_TAG_SLOT, 2);
+  put_end (&writer, card);
+  struct request request;
+  struct error err;
+  CHECK (parse (&writer, &request, &err) == 0 && request.spec.configure.interfaces.count == 1);
+  const struct interface_spec *interface = request.spec.configure.interfaces.items;
+  CHECK (interface->slot == 2 && strcmp (interface->name, "eth2") == 0);
+  arena_free (&request.arena);
+
+  writer = begin (HB_OP_REMOVE_INTERFACE);
+  CHECK (refused (&writer) == EINVAL);
+  put_text (&writer, HB_TAG_NAME, "eth2");
+  CHECK (parse (&writer, &request, &err) == 0 && strcmp (request.spec.target.name, "eth2") == 0);
+  arena_free (&request.arena);
+
+  writer = begin (HB_OP_GROW_DISK);
+  put_text (&writer, HB_TAG_DISK, "vol0");
+  put_u64 (&writer, HB_TAG_SIZE, 1ull << 40);
+  CHECK (parse (&writer, &request, &err) == 0 && request.spec.target.size == 1ull << 40);
+  arena_free (&request.arena);
+
+  writer = begin (HB_OP_CREATE_CONTAINER);
+  put_text (&writer, HB_TAG_CONTAINER_ID, "c");
+  put_text (&writer, HB_TAG_ROOT_DISK, "image");
+  size_t mount = put_begin (&writer, HB_TAG_MOUNT);
+  put_text (&writer, HB_TAG_DISK, "vol0");
+  put_text (&writer, HB_TAG_SOURCE_PATH, "/_data");
+  put_text (&writer, HB_TAG_PATH, "/data");
+  put_u32 (&writer, HB_TAG_COPY_UP, 1);
+  put_end (&writer, mount);
+  CHECK (parse (&writer, &request, &err) == 0);
+  const struct mount_spec *spec = request.spec.container.mounts.items;
+  CHECK (request.spec.container.mounts.count == 1 && spec->copy_up && strcmp (spec->source_path, "/_data") == 0);
+  arena_free (&request.arena);
+}
+
 int
 main (void)
 {
@@ -170,5 +212,6 @@ main (void)
   TEST (a_writer_leaves_out_what_does_not_fit);
   TEST (container_ids_name_directories_safely);
   TEST (sysctl_names_become_paths_that_stay_inside);
+  TEST (a_card_goes_by_its_slot_and_a_mount_may_be_filled);
   return 0;
 }

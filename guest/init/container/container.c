@@ -3,6 +3,7 @@
 #include "container/layer.h"
 #include "container/mounts.h"
 #include "container/rootfs.h"
+#include "container/volume.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/sys.h"
@@ -25,25 +26,6 @@ prepare_file (int directory, size_t index, const struct file_spec *spec, struct 
   if (fd < 0 || fchmod (fd, spec->mode & 07777) < 0 || write_all (fd, spec->value.data, spec->value.length) < 0)
     return error_errno (err, "write %s", spec->path);
   return mount_copy (directory, name, 0, err);
-}
-
-static int
-prepare_mount (const struct mount_spec *spec, struct disks *disks, struct error *err)
-{
-  char base[64];
-  unsigned attributes;
-  if (!path_valid (spec->path))
-    return error_set (err, EINVAL, "%.100s is no absolute path", spec->path);
-  if (disk_mount (disks, spec->disk, base, sizeof base, err) < 0 || mount_flags (spec->flags, &attributes, err) < 0)
-    return -1;
-  cleanup_close int root = open (base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  const char *inside = spec->source_path + strspn (spec->source_path, "/");
-  cleanup_close int source = sys_openat2 (root, *inside ? inside : ".", O_PATH, 0, RESOLVE_IN_ROOT);
-  if (source < 0 && errno == ENOENT && directory_make (root, inside, 0755, err) == 0)
-    source = sys_openat2 (root, inside, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
-  if (source < 0)
-    return error_errno (err, "open %.100s on the disk %s", inside, spec->disk);
-  return mount_copy (source, "", attributes, err);
 }
 
 static void
@@ -82,7 +64,7 @@ prepare (struct prepared_mounts *prepared, const struct container_spec *spec, co
       return -1;
   const struct mount_spec *mounts = spec->mounts.items;
   for (size_t i = 0; i < spec->mounts.count; i++)
-    if ((prepared->mounts[i] = prepare_mount (&mounts[i], disks, err)) < 0)
+    if ((prepared->mounts[i] = volume_open (&mounts[i], disks, err)) < 0)
       return -1;
   char options[512];
   snprintf (options, sizeof options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, layer->path, layer->path);
@@ -162,6 +144,7 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
   snprintf (container->id, sizeof container->id, "%s", spec->id);
   container->privileged = spec->privileged;
   container->root_readonly = spec->root_readonly;
+  container->mounts = spec->mounts;
   container->cgroup = cgroup_create (spec->id, spec->privileged, &spec->limits, err);
   if (container->cgroup < 0 || build (container, spec, disks, home, err) < 0)
     {

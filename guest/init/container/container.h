@@ -10,7 +10,8 @@
 struct container
 {
   char id[HB_CONTAINER_ID_BYTES_MAX + 1];
-  struct arena arena; /* holds the texts of `masked_paths` and `readonly_paths` */
+  struct arena arena; /* holds the texts of the lists */
+  struct list mounts; /* struct mount_spec */
   struct list masked_paths, readonly_paths;
   bool privileged, root_readonly;
   struct namespaces namespaces;

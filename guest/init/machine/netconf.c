@@ -1,84 +1,17 @@
 #include "machine/netconf.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "machine/netaddress.h"
+#include "machine/netlink.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
 /* As high as the numbers of cards can get: each sandbox has few. */
 #define INDEX_MAX 64u
-#define REPLY_WAIT_S 2
-
-/* A request to the kernel's rtnetlink, and room for its attributes. */
-struct message
-{
-  struct nlmsghdr header;
-  union
-  {
-    struct ifinfomsg link;
-    struct ifaddrmsg address;
-    struct rtmsg route;
-    uint8_t bytes[512];
-  } body;
-};
-
-static void
-message_begin (struct message *message, uint16_t type, uint16_t flags, size_t size)
-{
-  memset (message, 0, sizeof *message);
-  message->header.nlmsg_type = type;
-  message->header.nlmsg_flags = (uint16_t) (NLM_F_REQUEST | NLM_F_ACK | flags);
-  message->header.nlmsg_len = (uint32_t) NLMSG_LENGTH (size);
-}
-
-/* Attributes are few and short: they fit. */
-static void
-message_add (struct message *message, uint16_t type, const void *data, size_t length)
-{
-  struct rtattr *attribute = (struct rtattr *) ((char *) message + NLMSG_ALIGN (message->header.nlmsg_len));
-  attribute->rta_type = type;
-  attribute->rta_len = (unsigned short) RTA_LENGTH (length);
-  memcpy (RTA_DATA (attribute), data, length);
-  message->header.nlmsg_len = (uint32_t) (NLMSG_ALIGN (message->header.nlmsg_len) + RTA_ALIGN (RTA_LENGTH (length)));
-}
-
-/* Returns 0, or -1 with the kernel's errno. */
-static int
-message_send (int socket, struct message *message)
-{
-  struct
-  {
-    struct nlmsghdr header;
-    struct nlmsgerr error;
-    uint8_t rest[1024];
-  } reply;
-  if (send (socket, message, message->header.nlmsg_len, 0) < 0 || recv (socket, &reply, sizeof reply, 0) < 0)
-    return -1;
-  if (reply.header.nlmsg_type != NLMSG_ERROR)
-    {
-      errno = EPROTO;
-      return -1;
-    }
-  errno = -reply.error.error;
-  return reply.error.error ? -1 : 0;
-}
-
-static int
-open_netlink (struct error *err)
-{
-  struct timeval wait = { .tv_sec = REPLY_WAIT_S };
-  int fd = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-  if (fd < 0)
-    return error_errno (err, "netlink socket");
-  setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-  return fd;
-}
 
 /* Sets what is given; a name can only change while the link is down. */
 static int
@@ -93,86 +26,62 @@ set_link (int socket, unsigned index, const struct interface_spec *spec, bool up
     message_add (&message, IFLA_ADDRESS, spec->mac.data, spec->mac.length);
   if (spec && spec->mtu)
     message_add (&message, IFLA_MTU, &spec->mtu, 4);
-  if (spec)
+  if (spec && spec->name)
     message_add (&message, IFLA_IFNAME, spec->name, strlen (spec->name) + 1);
   if (message_send (socket, &message) < 0)
-    return error_errno (err, "set up interface %s", spec ? spec->name : "lo");
+    return error_errno (err, "set up interface %s", spec && spec->name ? spec->name : "by its number");
   return 0;
 }
 
-static uint32_t
-broadcast_of (const uint8_t *address, unsigned prefix)
+static bool
+is_card (const char *name)
 {
-  uint32_t host = prefix >= 31 ? 0 : 0xffffffffu >> prefix;
-  uint32_t value;
-  memcpy (&value, address, 4);
-  return value | htonl (host);
+  char path[64];
+  snprintf (path, sizeof path, "/sys/class/net/%s/device", name);
+  return access (path, F_OK) == 0;
 }
 
-/* RTM_NEWADDR or RTM_DELADDR */
-static int
-change_address (int socket, unsigned index, uint16_t type, struct bytes address, struct error *err)
-{
-  struct message message;
-  size_t length = address.length ? address.length - 1 : 0;
-  if ((length != 4 && length != 16) || address.data[0] > 8 * length)
-    return error_set (err, EINVAL, "an address of %zu bytes is none", address.length);
-  message_begin (&message, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof message.body.address);
-  message.body.address = (struct ifaddrmsg){ .ifa_family = length == 4 ? AF_INET : AF_INET6,
-                                             .ifa_prefixlen = address.data[0],
-                                             /* The host hands out each address once: it is usable at once. */
-                                             .ifa_flags = length == 4 ? 0 : IFA_F_NODAD,
-                                             .ifa_index = index };
-  message_add (&message, IFA_LOCAL, address.data + 1, length);
-  message_add (&message, IFA_ADDRESS, address.data + 1, length);
-  if (length == 4 && address.data[0] < 31)
-    {
-      uint32_t broadcast = broadcast_of (address.data + 1, address.data[0]);
-      message_add (&message, IFA_BROADCAST, &broadcast, 4);
-    }
-  if (message_send (socket, &message) < 0)
-    return error_errno (err, "%s an address", type == RTM_NEWADDR ? "add" : "take away");
-  return 0;
-}
-
-static int
-add_gateway (int socket, unsigned index, struct bytes gateway, struct error *err)
-{
-  if (gateway.length != 4 && gateway.length != 16)
-    return error_set (err, EINVAL, "a gateway of %zu bytes is none", gateway.length);
-  /* A gateway outside of the interface's own networks is believed to be on the link. */
-  for (int onlink = 0; onlink < 2; onlink++)
-    {
-      struct message message;
-      message_begin (&message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof message.body.route);
-      message.body.route = (struct rtmsg){ .rtm_family = gateway.length == 4 ? AF_INET : AF_INET6,
-                                           .rtm_table = RT_TABLE_MAIN,
-                                           .rtm_protocol = RTPROT_BOOT,
-                                           .rtm_scope = RT_SCOPE_UNIVERSE,
-                                           .rtm_type = RTN_UNICAST,
-                                           .rtm_flags = onlink ? RTNH_F_ONLINK : 0 };
-      message_add (&message, RTA_GATEWAY, gateway.data, gateway.length);
-      message_add (&message, RTA_OIF, &index, 4);
-      if (message_send (socket, &message) == 0)
-        return 0;
-    }
-  return error_errno (err, "add a default route");
-}
-
-/* The card in the place `ordinal`, 0 when there are not so many. */
+/* The card in the slot, that is the place in the order of the devices; 0 when there are not so many. */
 static unsigned
-find_card (size_t ordinal)
+find_card (size_t slot)
 {
   for (unsigned index = 1; index <= INDEX_MAX; index++)
     {
-      char name[IF_NAMESIZE], path[64];
-      if (!if_indextoname (index, name))
-        continue;
-      snprintf (path, sizeof path, "/sys/class/net/%s/device", name);
-      if (access (path, F_OK) == 0 && ordinal-- == 0)
+      char name[IF_NAMESIZE];
+      if (if_indextoname (index, name) && is_card (name) && slot-- == 0)
         return index;
     }
   return 0;
+}
+
+/* What the kernel says of an interface, without the newline. */
+static void
+read_attribute (const char *name, const char *attribute, char *text, size_t size)
+{
+  char path[96];
+  snprintf (path, sizeof path, "/sys/class/net/%s/%s", name, attribute);
+  if (file_read (AT_FDCWD, path, text, size) < 0)
+    text[0] = 0;
+  text[strcspn (text, "\n")] = 0;
+}
+
+static bool
+is_up (const char *name)
+{
+  char flags[24];
+  unsigned value = 0;
+  read_attribute (name, "flags", flags, sizeof flags);
+  return sscanf (flags, "%x", &value) == 1 && (value & IFF_UP);
+}
+
+static bool
+has_mac (const char *name, struct bytes mac)
+{
+  char text[32], wanted[32] = "";
+  for (size_t i = 0; i < mac.length; i++)
+    snprintf (wanted + strlen (wanted), sizeof wanted - strlen (wanted), i ? ":%02x" : "%02x", mac.data[i]);
+  read_attribute (name, "address", text, sizeof text);
+  return mac.length == 0 || strcmp (text, wanted) == 0;
 }
 
 static bool
@@ -185,22 +94,39 @@ has_ipv6 (const struct interface_spec *spec)
   return false;
 }
 
+static void
+set_ipv6_option (const char *name, const char *option, const char *value)
+{
+  char path[96];
+  struct error ignored; /* a kernel without IPv6 */
+  snprintf (path, sizeof path, "/proc/sys/net/ipv6/conf/%s/%s", name, option);
+  file_write (AT_FDCWD, path, value, &ignored);
+}
+
 /* As Docker: no IPv6 on an interface without such an address; else only what was said, not what routers announce. */
 static void
 set_ipv6 (const struct interface_spec *spec)
 {
-  char path[96];
-  struct error ignored; /* a kernel without IPv6 */
-  snprintf (path, sizeof path, "/proc/sys/net/ipv6/conf/%s/%s", spec->name, has_ipv6 (spec) ? "accept_ra" : "disable_ipv6");
-  file_write (AT_FDCWD, path, has_ipv6 (spec) ? "0" : "1", &ignored);
+  bool wanted = has_ipv6 (spec);
+  set_ipv6_option (spec->name, "disable_ipv6", wanted ? "0" : "1");
+  if (wanted)
+    set_ipv6_option (spec->name, "accept_ra", "0");
+}
+
+static int
+check_name (const char *name, struct error *err)
+{
+  size_t length = strlen (name);
+  if (length == 0 || length >= IF_NAMESIZE || name[0] == '.' || strpbrk (name, "/: \t\n"))
+    return error_set (err, EINVAL, "%.32s is no name of an interface", name);
+  return 0;
 }
 
 static int
 check (const struct interface_spec *spec, struct error *err)
 {
-  size_t length = strlen (spec->name);
-  if (length == 0 || length >= IF_NAMESIZE || spec->name[0] == '.' || strpbrk (spec->name, "/: \t\n"))
-    return error_set (err, EINVAL, "%.32s is no name of an interface", spec->name);
+  if (check_name (spec->name, err) < 0)
+    return -1;
   if (spec->mac.length != 0 && spec->mac.length != 6)
     return error_set (err, EINVAL, "a MAC address of %zu bytes is none", spec->mac.length);
   if (spec->mtu && (spec->mtu < MTU_MIN || spec->mtu > MTU_MAX))
@@ -208,7 +134,7 @@ check (const struct interface_spec *spec, struct error *err)
   return 0;
 }
 
-/* Another card may have the name now, and will get its own when its turn comes. */
+/* A card that is not in use may have the name now. */
 static int
 free_name (int socket, unsigned index, const char *name, struct error *err)
 {
@@ -216,38 +142,49 @@ free_name (int socket, unsigned index, const char *name, struct error *err)
   unsigned other = if_nametoindex (name);
   if (other == 0 || other == index)
     return 0;
+  if (is_up (name))
+    return error_set (err, EEXIST, "there is an interface %s", name);
   snprintf (other_name, sizeof other_name, "card%u", other);
   struct interface_spec spec = { .name = other_name };
   return set_link (socket, other, &spec, false, err);
 }
 
+/* A link that is up, and has its name and MAC address already, is not touched: what goes through it goes on. */
 static int
-configure (int socket, size_t ordinal, const struct interface_spec *spec, struct error *err)
+bring_up (int socket, unsigned index, const struct interface_spec *spec, bool *was_up, struct error *err)
+{
+  char name[IF_NAMESIZE] = "";
+  if_indextoname (index, name);
+  *was_up = strcmp (name, spec->name) == 0 && is_up (name) && has_mac (name, spec->mac);
+  if (!*was_up && (free_name (socket, index, spec->name, err) < 0 || set_link (socket, index, spec, false, err) < 0))
+    return -1;
+  set_ipv6 (spec);
+  struct interface_spec rest = { .mtu = spec->mtu };
+  return set_link (socket, index, &rest, true, err);
+}
+
+static int
+configure (int socket, const struct interface_spec *spec, struct error *err)
 {
   if (check (spec, err) < 0)
     return -1;
-  unsigned index = find_card (ordinal);
+  unsigned index = find_card (spec->slot);
+  bool was_up;
   if (!index)
-    return error_set (err, ENODEV, "there is no network card for %s", spec->name);
-  if (free_name (socket, index, spec->name, err) < 0 || set_link (socket, index, spec, false, err) < 0)
+    return error_set (err, ENODEV, "there is no network card in slot %u for %s", spec->slot, spec->name);
+  if (bring_up (socket, index, spec, &was_up, err) < 0)
     return -1;
-  set_ipv6 (spec);
-  const struct bytes *addresses = spec->addresses.items, *gateways = spec->gateways.items;
-  if (set_link (socket, index, spec, true, err) < 0)
-    return -1;
-  for (size_t i = 0; i < spec->addresses.count; i++)
-    if (change_address (socket, index, RTM_NEWADDR, addresses[i], err) < 0)
-      return -1;
-  for (size_t i = 0; i < spec->gateways.count; i++)
-    if (add_gateway (socket, index, gateways[i], err) < 0)
-      return -1;
-  return 0;
+  /* One that was down has nothing to be taken away. */
+  return addresses_set (socket, index, &spec->addresses, was_up, err) < 0
+             || gateways_set (socket, index, &spec->gateways, was_up, err) < 0
+           ? -1
+           : 0;
 }
 
 int
 netconf_loopback_up (struct error *err)
 {
-  cleanup_close int socket = open_netlink (err);
+  cleanup_close int socket = netlink_open (err);
   return socket < 0 ? -1 : set_link (socket, 1, NULL, true, err);
 }
 
@@ -257,30 +194,47 @@ netconf_apply (const struct list *interfaces, struct error *err)
   const struct interface_spec *specs = interfaces->items;
   if (interfaces->count == 0)
     return 0;
-  cleanup_close int socket = open_netlink (err);
+  cleanup_close int socket = netlink_open (err);
   if (socket < 0)
     return -1;
   for (size_t i = 0; i < interfaces->count; i++)
-    if (configure (socket, i, &specs[i], err) < 0)
+    if (configure (socket, &specs[i], err) < 0)
       return -1;
   return 0;
+}
+
+static int
+take_down (int socket, unsigned index, struct error *err)
+{
+  struct list none = { NULL, 0 };
+  return addresses_set (socket, index, &none, true, err) < 0 ? -1 : set_link (socket, index, NULL, false, err);
+}
+
+int
+netconf_remove (const char *name, struct error *err)
+{
+  if (check_name (name, err) < 0)
+    return -1;
+  unsigned index = if_nametoindex (name);
+  if (!index)
+    return 0; /* it was removed before */
+  if (!is_card (name))
+    return error_set (err, EINVAL, "%s is no network card", name);
+  cleanup_close int socket = netlink_open (err);
+  return socket < 0 ? -1 : take_down (socket, index, err);
 }
 
 int
 netconf_undo (const struct list *interfaces, struct error *err)
 {
   const struct interface_spec *specs = interfaces->items;
-  cleanup_close int socket = open_netlink (err);
+  cleanup_close int socket = netlink_open (err);
   if (socket < 0)
     return -1;
   for (size_t i = 0; i < interfaces->count; i++)
     {
-      unsigned index = find_card (i);
-      const struct bytes *addresses = specs[i].addresses.items;
-      for (size_t j = 0; index && j < specs[i].addresses.count; j++)
-        if (change_address (socket, index, RTM_DELADDR, addresses[j], err) < 0)
-          return -1;
-      if (index && set_link (socket, index, NULL, false, err) < 0)
+      unsigned index = find_card (specs[i].slot);
+      if (index && take_down (socket, index, err) < 0)
         return -1;
     }
   return 0;

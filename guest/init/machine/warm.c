@@ -1,6 +1,7 @@
 /* WARM: one container is made, run and undone, so that the first real one finds the kernel's caches filled and, under
    emulation, the code translated. */
 #include "container/layer.h"
+#include "containers.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "machine/netconf.h"
@@ -123,7 +124,7 @@ undo (struct guest *guest, struct container *container, struct error *err)
 {
   uint64_t end = clock_ns (CLOCK_MONOTONIC) + WARM_DEADLINE_NS;
   guest->containers[0] = container;
-  while (!ops_container_gone (guest, container, err))
+  while (!container_gone (guest, container, err))
     {
       if (expired (end))
         return -1;

@@ -18,6 +18,7 @@ static const struct rule interface_rules[] = {
   NEED (struct interface_spec, name, TEXT, NAME),
   RULE (struct interface_spec, mac, BYTES, MAC),
   RULE (struct interface_spec, mtu, U32, MTU),
+  RULE (struct interface_spec, slot, U32, SLOT),
   RULE (struct interface_spec, addresses, BLOBS, ADDRESS),
   RULE (struct interface_spec, gateways, BLOBS, GATEWAY),
 };
@@ -51,6 +52,7 @@ static const struct rule mount_rules[] = {
   RULE (struct mount_spec, source_path, TEXT, SOURCE_PATH),
   NEED (struct mount_spec, path, TEXT, PATH),
   RULE (struct mount_spec, flags, U64, FLAGS),
+  RULE (struct mount_spec, copy_up, BOOL, COPY_UP),
 };
 static const struct record mount_record = RECORD ("MOUNT", struct mount_spec, mount_rules);
 
@@ -145,6 +147,19 @@ static const struct record update_record = RECORD ("UPDATE_CONTAINER", struct up
 static const struct rule clock_rules[] = { NEED (struct target_spec, clock_ahead_ns, U64, CLOCK_AHEAD_NS) };
 static const struct record clock_record = RECORD ("SET_CLOCK", struct target_spec, clock_rules);
 
+static const struct rule one_interface_rules[] = { MANY (struct configure_spec, interfaces, INTERFACE, interface_record) };
+static const struct record one_interface_record = RECORD ("SET_INTERFACE", struct configure_spec, one_interface_rules);
+
+static const struct rule remove_interface_rules[] = { NEED (struct target_spec, name, TEXT, NAME) };
+static const struct record remove_interface_record
+  = RECORD ("REMOVE_INTERFACE", struct target_spec, remove_interface_rules);
+
+static const struct rule grow_rules[] = {
+  NEED (struct target_spec, name, TEXT, DISK),
+  RULE (struct target_spec, size, U64, SIZE),
+};
+static const struct record grow_record = RECORD ("GROW_DISK", struct target_spec, grow_rules);
+
 static const struct record empty_record = { "the request", sizeof (struct target_spec), NULL, 0 };
 
 static const struct record *const records[] = {
@@ -163,6 +178,9 @@ static const struct record *const records[] = {
   [HB_OP_SYNC] = &empty_record,
   [HB_OP_UPDATE_CONTAINER] = &update_record,
   [HB_OP_SET_CLOCK] = &clock_record,
+  [HB_OP_SET_INTERFACE] = &one_interface_record,
+  [HB_OP_REMOVE_INTERFACE] = &remove_interface_record,
+  [HB_OP_GROW_DISK] = &grow_record,
 };
 
 int

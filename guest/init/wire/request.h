@@ -13,10 +13,12 @@ struct interface_spec
   const char *name;
   struct bytes mac;    /* 6 bytes or none */
   uint32_t mtu;        /* 0: as it is */
+  uint32_t slot;       /* which card, in the order of the devices */
   struct list addresses; /* struct bytes: prefix length, then 4 or 16 bytes */
   struct list gateways;  /* struct bytes: 4 or 16 bytes */
 };
 
+/* CONFIGURE; SET_INTERFACE: `interfaces` alone. */
 struct configure_spec
 {
   struct bytes entropy;
@@ -50,6 +52,7 @@ struct mount_spec
 {
   const char *disk, *source_path, *path;
   uint64_t flags;
+  bool copy_up;
 };
 
 struct container_spec
@@ -84,13 +87,15 @@ struct start_spec
   uint32_t oom_score_adj;
 };
 
-/* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER and SET_CLOCK. */
+/* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER, SET_CLOCK, REMOVE_INTERFACE and GROW_DISK. */
 struct target_spec
 {
   uint32_t process_id, signal, rows, columns, number;
   uint64_t clock_ahead_ns; /* SET_CLOCK */
+  uint64_t size;           /* GROW_DISK: of the device, 0: as it is */
   bool all;
   const char *container_id;
+  const char *name; /* of an interface or a disk */
 };
 
 struct update_spec

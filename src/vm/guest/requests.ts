@@ -26,7 +26,8 @@ export function configureFields(
     .bytes(tags.entropy, randomBytes(entropyBytes))
     .u64(tags.clockAheadNs, clockAheadNs)
     .text(tags.hostname, hostname)
-  for (const card of interfaces) fields.nested(tags.interface, (inside) => interfaceFields(inside, card))
+  for (const [slot, card] of interfaces.entries())
+    fields.nested(tags.interface, (inside) => interfaceFields(inside.u32(tags.slot, slot), card))
   return sysctlFields(fields, sysctls)
 }
 
