@@ -1,11 +1,11 @@
 /** HEALTHCHECK of a Dockerfile: `NONE`, or options and `CMD`. Times become nanoseconds, as Docker keeps them. */
-import type { ImageConfig } from '../engine/ports/images.ts'
-import { invalid } from '../lib/errors.ts'
-import { command, jsonWords } from './words.ts'
+import type { ImageConfig } from '../../engine/ports/images.ts'
+import { invalid } from '../../lib/errors.ts'
+import { jsonWords } from './words.ts'
 
-const bad = (message: string) => invalid('bad_change', message)
+const bad = (message: string) => invalid('bad_dockerfile', message)
 
-export function parseHealthcheck(line: string): ImageConfig['Healthcheck'] {
+export function parseHealthcheck(line: string): NonNullable<ImageConfig['Healthcheck']> {
   const flags: Record<string, number> = {}
   let rest = line
   for (let match = nextFlag(rest); match; match = nextFlag(rest)) {
@@ -21,7 +21,7 @@ export function parseHealthcheck(line: string): ImageConfig['Healthcheck'] {
     throw bad(`Unknown type ${JSON.stringify(type ?? '')} in HEALTHCHECK (try CMD)`)
   if (check === '' || check === undefined) throw bad('Missing command after HEALTHCHECK CMD')
   const words = jsonWords(check)
-  return { Test: words ? ['CMD', ...words] : ['CMD-SHELL', command(check)[2]!], ...flags }
+  return { Test: words ? ['CMD', ...words] : ['CMD-SHELL', check], ...flags }
 }
 
 const fields: Readonly<Record<string, string>> = {

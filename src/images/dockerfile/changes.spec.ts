@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { emptyConfig, readConfig, writeConfig } from '../config.ts'
 import { applyChanges } from './changes.ts'
-import { emptyConfig, readConfig, writeConfig } from './config.ts'
 
 const apply = (...changes: string[]) => applyChanges(emptyConfig, changes)
 
