@@ -1,8 +1,8 @@
 /** Layers as tars: the one program of busybox, and what one root file system has that another has not. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TestEntry, tar } from '../../../src/lib/support/tar.ts'
 import { run } from '../../../src/lib/spawn.ts'
+import { type TestEntry, tar } from '../../../src/lib/support/tar.ts'
 import { minuteMs } from '../../../src/lib/units.ts'
 
 const users = `root:x:0:0:root:/root:/bin/sh
