@@ -64,7 +64,7 @@ export class Catalog {
     }
   }
 
-  details(image: ProjectImage): ImageDetails {
+  async details(project: string, image: ProjectImage): Promise<ImageDetails> {
     const file = this.config(image)
     const layers = image.layers.values()
     return {
@@ -73,6 +73,7 @@ export class Catalog {
       architecture: file.architecture,
       os: file.os,
       variant: file.variant,
+      parent: await this.#parentOf(project, file.parent),
       author: file.author,
       comment: file.comment === '' ? (file.history.at(-1)?.comment ?? '') : file.comment,
       dockerVersion: file.dockerVersion,
@@ -83,6 +84,11 @@ export class Catalog {
         size: step.empty ? 0 : (layers.next().value?.contentBytes ?? 0),
       })),
     }
+  }
+
+  /** Of what came from elsewhere, and of what is no more, nothing is told. */
+  async #parentOf(project: string, id: string): Promise<string> {
+    return isDigest(id) && (await this.#parts.records.projectImage(project, id)) ? id : ''
   }
 
   async tag(project: string, name: string, target: string): Promise<void> {

@@ -18,6 +18,8 @@ export interface ImageFile {
   readonly createdAt: Date | null
   readonly architecture: string
   readonly os: string
+  /** Id of the image that it was made of here, or ''. */
+  readonly parent: string
   readonly variant: string
   readonly author: string
   readonly comment: string
@@ -81,6 +83,7 @@ const fileSchema = z.looseObject({
   architecture: text,
   os: text,
   variant: text,
+  parent: text,
   author: text,
   comment: text,
   docker_version: text,
@@ -119,6 +122,7 @@ export function readConfig(json: string): ImageFile {
     architecture: file.architecture,
     os: file.os,
     variant: file.variant,
+    parent: file.parent,
     author: file.author,
     comment: file.comment,
     dockerVersion: file.docker_version,
@@ -177,6 +181,46 @@ export function writeConfig(image: {
     history: [{ created, comment: image.comment }],
     os: 'linux',
     rootfs: { type: 'layers', diff_ids: [image.diffId] },
+  })
+}
+
+export interface ChildConfig {
+  readonly config: ImageConfig
+  /** null: it adds no layer. */
+  readonly diffId: string | null
+  readonly author: string
+  readonly comment: string
+  readonly createdBy: string
+  readonly createdAt: Date
+}
+
+/** The configuration of an image on top of another, whose history it goes on with. */
+export function writeChildConfig(
+  parent: { readonly id: string; readonly config: string },
+  { config, diffId, author, comment, createdBy, createdAt }: ChildConfig,
+): string {
+  const { architecture, os, variant, diffIds } = readConfig(parent.config)
+  // As it stands there: what a line of it says beyond what is read here is kept.
+  const { history } = JSON.parse(parent.config) as { history?: unknown[] | null }
+  const created = createdAt.toISOString()
+  const step = {
+    created,
+    ...(createdBy ? { created_by: createdBy } : {}),
+    ...(author ? { author } : {}),
+    ...(comment ? { comment } : {}),
+    ...(diffId === null ? { empty_layer: true } : {}),
+  }
+  return JSON.stringify({
+    architecture: architecture || 'amd64',
+    ...(variant ? { variant } : {}),
+    ...(author ? { author } : {}),
+    ...(comment ? { comment } : {}),
+    config,
+    created,
+    history: [...(history ?? []), step],
+    os: os || 'linux',
+    parent: parent.id,
+    rootfs: { type: 'layers', diff_ids: [...diffIds, ...(diffId === null ? [] : [diffId])] },
   })
 }
 

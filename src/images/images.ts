@@ -9,12 +9,13 @@ import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { ImageDetails, ImageSummary, ImagesBackend, Scope } from '../api/docker/backends.ts'
-import type { Image, ImageStore } from '../engine/ports/images.ts'
+import type { CommitRequest, Image, ImageStore } from '../engine/ports/images.ts'
 import { notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/queue.ts'
 import { BlockImages } from './block/block-images.ts'
 import { Catalog } from './catalog.ts'
+import { commitImage } from './commit.ts'
 import { ContentStore } from './content-store.ts'
 import { type ImportOptions, importImage } from './import.ts'
 import { Layers } from './layers.ts'
@@ -88,12 +89,16 @@ export class Images implements ImagesBackend, ImageStore {
     return blocks.path(image.chain)
   }
 
+  commit(project: string, request: CommitRequest, options: { signal: AbortSignal }) {
+    return commitImage(this.#parts, project, request, options)
+  }
+
   list({ project }: Scope): Promise<readonly ImageSummary[]> {
     return this.#catalog.list(project)
   }
 
   async get({ project }: Scope, ref: string): Promise<ImageDetails> {
-    return this.#catalog.details(await this.#catalog.find(project, ref))
+    return this.#catalog.details(project, await this.#catalog.find(project, ref))
   }
 
   tag({ project }: Scope, ref: string, target: string): Promise<void> {

@@ -7,6 +7,7 @@ import { emptyConfig, writeConfig } from './config.ts'
 import { applyChanges } from './dockerfile/changes.ts'
 import { addImage, finishImage, tellEvent } from './finish.ts'
 import type { Parts } from './parts.ts'
+import type { ImageName } from './records.ts'
 import { defaultTag, familiarTag, parseReference, repositoryOf } from './reference.ts'
 
 export interface ImportOptions {
@@ -22,7 +23,7 @@ export async function importImage(
   source: Readable,
   options: ImportOptions,
 ): Promise<string> {
-  const name = options.reference === undefined ? undefined : importName(options.reference)
+  const name = options.reference === undefined ? undefined : newName(options.reference)
   const config = applyChanges(emptyConfig, options.changes)
   await using held = parts.content.hold([])
   const { imageBytesMax, imageEntriesMax } = parts.limits
@@ -41,7 +42,8 @@ export async function importImage(
   return image.id
 }
 
-function importName(text: string) {
+/** Rejects in dockerd's words what cannot name a new image. */
+export function newName(text: string): ImageName {
   const reference = parseReference(text)
   if (reference.digest !== undefined) throw invalid('bad_reference', 'cannot import digest reference')
   return { repository: repositoryOf(reference), suffix: reference.tag ?? defaultTag }

@@ -122,6 +122,8 @@ export interface ImageDetails extends ImageSummary {
   readonly architecture: string
   readonly os: string
   readonly variant: string
+  /** Id of the image that it was made of here, if that is still there; else ''. */
+  readonly parent: string
   readonly author: string
   readonly comment: string
   readonly dockerVersion: string

@@ -134,6 +134,7 @@ export function fakeImage(
     architecture: 'amd64',
     os: 'linux',
     variant: '',
+    parent: '',
     author: '',
     comment: '',
     dockerVersion: '',

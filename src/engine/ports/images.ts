@@ -32,6 +32,25 @@ export interface Image {
   readonly config: ImageConfig
 }
 
+/** An image that is to be made of a container. */
+export interface CommitRequest {
+  /** Id of the image that the container is of. */
+  readonly parent: string
+  /** What the container runs with; asked for is what shall be said instead of it. */
+  readonly container: ImageConfig
+  readonly asked: Partial<ImageConfig>
+  /** Lines of a Dockerfile that only change the configuration. */
+  readonly changes: readonly string[]
+  /** What the container wrote over its image, as a layer's tar; an empty one makes an image without a further layer. */
+  readonly layer: AsyncIterable<Buffer>
+  readonly author: string
+  readonly comment: string
+  /** For the image's history. */
+  readonly createdBy: string
+  /** `repository:tag`. */
+  readonly reference?: string
+}
+
 export interface ImageStore {
   /**
    * `name`: reference (`nginx`, `localhost:5000/a/b:1`, `…@sha256:…`), id, or a unique prefix of an id with or without
@@ -40,4 +59,13 @@ export interface ImageStore {
   resolve(project: string, name: string): Promise<Image>
   /** Path of the block image (made once, padded to the nominal size of an image disk). */
   blockImage(id: string): Promise<string>
+  /**
+   * Rejects with kind `invalid`, before anything of the layer is read, when the changes or the reference cannot be. Answers
+   * the image's id, and its name as people know it ('' without a reference).
+   */
+  commit(
+    project: string,
+    request: CommitRequest,
+    options: { signal: AbortSignal },
+  ): Promise<{ readonly id: string; readonly name: string }>
 }

@@ -85,6 +85,10 @@ const images: ImageStore = {
   async blockImage() {
     return '/nonexistent/image'
   },
+  async commit(_project, { layer, reference }) {
+    for await (const _ of layer);
+    return { id: 'sha256:made', name: reference ?? '' }
+  },
 }
 
 const plainRequest: ContainerRequest = {

@@ -11,6 +11,7 @@ const allowed: readonly Command['name'][] = [
 /** Rejects with kind `invalid` in dockerd's words. */
 export function applyChanges(base: ImageConfig, changes: readonly string[]): ImageConfig {
   let config = base
+  let hasCommand = false
   const lines = changes.flatMap((change) => change.replaceAll(/\\\s*\n/g, '').split('\n'))
   for (const line of lines.map((text) => text.trim())) {
     if (line === '' || line.startsWith('#')) continue
@@ -21,6 +22,9 @@ export function applyChanges(base: ImageConfig, changes: readonly string[]): Ima
     }
     const command = parseInstruction(name, rest, '\\') as ConfigCommand
     config = configure(config, command, { env: config.Env }).config
+    if (name === 'CMD') hasCommand = true
+    // A command that was there for another entrypoint means nothing to this one.
+    if (name === 'ENTRYPOINT' && !hasCommand) config = { ...config, Cmd: null }
   }
   return config
 }

@@ -29,7 +29,7 @@ export function imageJson(image: ImageDetails, version: string) {
     Id: image.id,
     RepoTags: image.tags,
     RepoDigests: image.digests,
-    Parent: '',
+    Parent: image.parent,
     Comment: image.comment,
     Created: rfc3339Nano(image.createdAt),
     // Gone from dockerd since 1.45, and still read by docker-compose 1.29 when it makes containers anew.
