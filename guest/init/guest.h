@@ -15,6 +15,7 @@ enum pending_kind
   PENDING_DELETE,   /* for the container's processes to be gone */
   PENDING_SHUTDOWN, /* for all of them */
   PENDING_GROW,     /* for the kernel to know how long a device is */
+  PENDING_FREEZE,   /* for the container's processes to stand still */
 };
 
 struct pending

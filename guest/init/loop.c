@@ -104,11 +104,13 @@ note_event (struct guest *guest, const struct epoll_event *event)
     }
 }
 
-/* The end of a process in a container's own pid namespace is not always told to init, nor what becomes of a device. */
+/* The end of a process in a container's own pid namespace is not always told to init, nor that all of them stand still, nor
+   what becomes of a device. */
 static bool
 is_polled (enum pending_kind kind)
 {
-  return kind == PENDING_DELETE || kind == PENDING_SHUTDOWN || kind == PENDING_GROW || kind == PENDING_CREATE;
+  return kind == PENDING_DELETE || kind == PENDING_SHUTDOWN || kind == PENDING_GROW || kind == PENDING_CREATE
+         || kind == PENDING_FREEZE;
 }
 
 /* Milliseconds until something is due, -1 for never. */

@@ -17,6 +17,8 @@
 #define SHUTDOWN_DEADLINE_NS 2000000000ull
 /* Until the kernel has taken note that a device is longer. */
 #define GROW_DEADLINE_NS 10000000000ull
+/* A process that waits for a disk stands still when it has it. */
+#define FREEZE_DEADLINE_NS 10000000000ull
 
 void
 ops_wait_for (struct guest *guest, enum pending_kind kind, uint32_t request_id, uint64_t deadline_ns)
@@ -96,6 +98,8 @@ op_start (struct guest *guest, uint32_t request_id, struct request *request, str
     return -1;
   if (spec->process_id == 0)
     return error_set (err, EINVAL, "0 is no process id");
+  if (container->frozen)
+    return error_set (err, EBUSY, "container %s is frozen", container->id);
   if (spec->main && container->main_pid)
     return error_set (err, EBUSY, "container %s has a main process", container->id);
   if (!spec->main && !container->main_pid)
@@ -218,6 +222,40 @@ op_set_interface (const struct configure_spec *spec, struct error *err)
   return netconf_apply (&spec->interfaces, err) < 0 ? -1 : 1;
 }
 
+static int
+op_freeze (struct guest *guest, uint32_t request_id, struct container *container, bool frozen, struct error *err)
+{
+  if (cgroup_freeze (container->cgroup, frozen, err) < 0)
+    return -1;
+  container->frozen = frozen;
+  if (!frozen || cgroup_frozen (container->cgroup))
+    return 1;
+  ops_wait_for (guest, PENDING_FREEZE, request_id, FREEZE_DEADLINE_NS);
+  guest->pending.container = container;
+  return 0;
+}
+
+static void
+serve_frozen (struct guest *guest)
+{
+  struct pending *pending = &guest->pending;
+  struct container *container = pending->container;
+  bool frozen = cgroup_frozen (container->cgroup);
+  if (!frozen && clock_ns (CLOCK_MONOTONIC) < pending->deadline_ns)
+    return;
+  pending->kind = PENDING_NONE;
+  struct error err, ignored;
+  if (frozen)
+    {
+      serve_answer (guest, pending->request_id, NULL);
+      return;
+    }
+  cgroup_freeze (container->cgroup, false, &ignored);
+  container->frozen = false;
+  error_set (&err, ETIMEDOUT, "processes of container %s do not stand still", container->id);
+  serve_failure (guest, pending->request_id, HB_OP_FREEZE_CONTAINER, &err);
+}
+
 void
 serve_pending (struct guest *guest)
 {
@@ -240,6 +278,9 @@ serve_pending (struct guest *guest)
     case PENDING_GROW:
       serve_grown (guest);
       return;
+    case PENDING_FREEZE:
+      serve_frozen (guest);
+      return;
     }
 }
 
@@ -258,6 +299,8 @@ op_of_container (struct guest *guest, uint32_t request_id, const struct request 
       return stats_serve (container, fields, err);
     case HB_OP_TOP:
       return tasks_serve (container, request->spec.target.number, fields, err);
+    case HB_OP_FREEZE_CONTAINER:
+      return op_freeze (guest, request_id, container, request->spec.target.frozen, err);
     case HB_OP_UPDATE_CONTAINER:
       return cgroup_limit (container->cgroup, &request->spec.update.limits, err) < 0 ? -1 : 1;
     default:
@@ -310,7 +353,7 @@ ops_serve (struct guest *guest, uint32_t request_id, struct request *request, st
     case HB_OP_SYNC:
       sync ();
       return 1;
-    default: /* STATS, TOP, DELETE_CONTAINER, UPDATE_CONTAINER */
+    default: /* STATS, TOP, DELETE_CONTAINER, UPDATE_CONTAINER, FREEZE_CONTAINER */
       return op_of_container (guest, request_id, request, fields, err);
     }
 }

@@ -50,6 +50,7 @@
 #define HB_OP_SET_INTERFACE 17u
 #define HB_OP_REMOVE_INTERFACE 18u
 #define HB_OP_GROW_DISK 19u
+#define HB_OP_FREEZE_CONTAINER 20u
 
 #define HB_TAG_MESSAGE 1u
 #define HB_TAG_STAGE 2u
@@ -136,6 +137,7 @@
 #define HB_TAG_DEVICE 83u
 #define HB_TAG_TARGET 84u
 #define HB_TAG_XATTR 85u
+#define HB_TAG_FROZEN 86u
 
 #define HB_PROCESS_RUNNING 1u
 #define HB_PROCESS_EXITED 2u

@@ -1,4 +1,7 @@
-/** Freezing a container is stopping its sandbox's CPUs: everything in it stands still, its clock too. */
+/**
+ * Freezing a container is stopping its sandbox's CPUs: everything in it stands still, its clock too. Its processes are frozen
+ * before that, so that the guest can be let run for a moment, for its files or for the next daemon, and they do not.
+ */
 import { within } from '../lib/deadline.ts'
 import { messageOf } from '../lib/errors.ts'
 import { secondMs } from '../lib/units.ts'
@@ -17,6 +20,7 @@ export async function pauseContainer(context: EngineContext, owner: ContainerOwn
       context.log.debug({ container: owner.id, error: messageOf(error) }, 'no statistics before the pause')
       return null
     })
+    await sandbox.freeze(owner.id)
     await sandbox.pause()
     run.frozen = true
     owner.changeState({ status: 'paused' })
@@ -41,6 +45,7 @@ export async function unpauseContainer(context: EngineContext, owner: ContainerO
 /** In the queue. */
 export async function resume(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
   await run.sandbox!.resume()
+  await run.sandbox!.thaw(owner.id)
   run.frozen = false
   run.frozenStats = null
   owner.changeState({ status: 'running' })

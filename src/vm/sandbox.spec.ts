@@ -104,6 +104,28 @@ test('sandboxes', needsRoot, async (t) => {
     await assert.rejects(process.exited, (error) => hasCode(error, 'sandbox_gone'))
   })
 
+  await t.test('a frozen container stands still while its guest answers, and can be ended', async () => {
+    const sandbox = await sandboxes.container()
+    const { id } = sandbox.handle
+    const { process, output } = await start(sandbox, 1, 'while read line; do echo $line; done')
+    await sandbox.freeze(id)
+    await process.writeStdin(Buffer.from('hello\n'))
+    await assert.rejects(start(sandbox, 2, 'true'), /is frozen/)
+    const frozenAt = Date.now()
+    await until('time to pass', () => Date.now() - frozenAt > 300, { deadlineMs: 5_000 })
+    await sandbox.stats(id)
+    assert.equal(output.stdout, '')
+    await sandbox.thaw(id)
+    await until('an answer', () => output.stdout === 'hello\n', { deadlineMs: 5_000 })
+    assert.equal((await finish(sandbox, 2, 'echo runs')).output.stdout, 'runs\n')
+    await sandbox.freeze(id)
+    await process.signal(9)
+    assert.equal((await process.exited).signal, 9)
+    await sandbox.freeze(id)
+    await sandbox.shutdown()
+    assert.equal((await sandbox.ended).reason, 'shutdown')
+  })
+
   await t.test('the next daemon takes one up where the last one was', async () => {
     const sandbox = await sandboxes.container()
     const { process } = await start(sandbox, 1, 'echo before; read line; echo "after $line"; exit 5')

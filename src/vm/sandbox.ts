@@ -144,6 +144,14 @@ export class VmSandbox implements Sandbox {
     )
   }
 
+  async freeze(container: string): Promise<void> {
+    await this.#freeze(container, true)
+  }
+
+  async thaw(container: string): Promise<void> {
+    await this.#freeze(container, false)
+  }
+
   async stats(container: string): Promise<ContainerStats> {
     const fields = await this.#channel.request(ops.stats, new FieldWriter().text(tags.containerId, container))
     const stats = statsOf(fields, new Date())
@@ -244,6 +252,11 @@ export class VmSandbox implements Sandbox {
   release(): void {
     this.#isReleased = true
     this.#machine.release()
+  }
+
+  async #freeze(container: string, frozen: boolean): Promise<void> {
+    const fields = new FieldWriter().text(tags.containerId, container).bool(tags.frozen, frozen)
+    await this.#channel.request(ops.freezeContainer, fields)
   }
 
   #setup(

@@ -139,6 +139,19 @@ cgroup_populated (int cgroup)
   return file_read (cgroup, "cgroup.events", text, sizeof text) > 0 && strstr (text, "populated 1");
 }
 
+int
+cgroup_freeze (int cgroup, bool frozen, struct error *err)
+{
+  return file_write (cgroup, "cgroup.freeze", frozen ? "1" : "0", err);
+}
+
+bool
+cgroup_frozen (int cgroup)
+{
+  char text[128];
+  return file_read (cgroup, "cgroup.events", text, sizeof text) > 0 && strstr (text, "frozen 1");
+}
+
 /* A container that may write its cgroups can have made some; a cgroup's files go with it. */
 static void
 remove_children (int at, const char *name, int depth)

@@ -16,4 +16,7 @@ uint64_t cgroup_oom_kills (int cgroup);
 /* Sends the signal to every process of it. Returns how many there were. */
 int cgroup_signal (int cgroup, int signal);
 bool cgroup_populated (int cgroup);
+/* Lets every process of it stand still, in its own time, or go on. */
+int cgroup_freeze (int cgroup, bool frozen, struct error *err);
+bool cgroup_frozen (int cgroup);
 int cgroup_remove (const char *id, bool privileged, struct error *err);

@@ -14,6 +14,7 @@ struct container
   struct list mounts; /* struct mount_spec */
   struct list masked_paths, readonly_paths;
   bool privileged, root_readonly;
+  bool frozen; /* no process is started in it: it would not get as far as its program */
   struct namespaces namespaces;
   int cgroup, memory_events; /* directory; file, readable (EPOLLPRI) when something of it changed */
   int pts;                   /* its /dev/pts */

@@ -160,6 +160,12 @@ static const struct rule grow_rules[] = {
 };
 static const struct record grow_record = RECORD ("GROW_DISK", struct target_spec, grow_rules);
 
+static const struct rule freeze_rules[] = {
+  NEED (struct target_spec, container_id, TEXT, CONTAINER_ID),
+  RULE (struct target_spec, frozen, BOOL, FROZEN),
+};
+static const struct record freeze_record = RECORD ("FREEZE_CONTAINER", struct target_spec, freeze_rules);
+
 static const struct record empty_record = { "the request", sizeof (struct target_spec), NULL, 0 };
 
 static const struct record *const records[] = {
@@ -181,6 +187,7 @@ static const struct record *const records[] = {
   [HB_OP_SET_INTERFACE] = &one_interface_record,
   [HB_OP_REMOVE_INTERFACE] = &remove_interface_record,
   [HB_OP_GROW_DISK] = &grow_record,
+  [HB_OP_FREEZE_CONTAINER] = &freeze_record,
 };
 
 int

@@ -87,13 +87,14 @@ struct start_spec
   uint32_t oom_score_adj;
 };
 
-/* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER, SET_CLOCK, REMOVE_INTERFACE and GROW_DISK. */
+/* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER, SET_CLOCK, REMOVE_INTERFACE, GROW_DISK and FREEZE_CONTAINER. */
 struct target_spec
 {
   uint32_t process_id, signal, rows, columns, number;
   uint64_t clock_ahead_ns; /* SET_CLOCK */
   uint64_t size;           /* GROW_DISK: of the device, 0: as it is */
   bool all;
+  bool frozen; /* FREEZE_CONTAINER */
   const char *container_id;
   const char *name; /* of an interface or a disk */
 };

@@ -312,6 +312,10 @@ export interface Sandbox {
   adoptable(): readonly AdoptedProcess[]
   adoptProcess(id: number, output: ProcessOutput, from: { stdout: number; stderr: number }): GuestProcess
   updateContainer(container: string, limits: GuestLimits): Promise<void>
+  /** Every process of the container stands still from the answer on, and takes no signal but SIGKILL; the guest itself runs on. */
+  freeze(container: string): Promise<void>
+  /** They go on; also when they were not frozen. */
+  thaw(container: string): Promise<void>
   stats(container: string): Promise<ContainerStats>
   tasks(container: string): Promise<readonly ContainerTask[]>
   /** Called when a process of a container was killed for memory while the container ran on. */

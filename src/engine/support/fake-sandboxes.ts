@@ -121,6 +121,7 @@ export class FakeProcess implements GuestProcess {
 }
 
 export class FakeSandbox implements Sandbox {
+  isFrozen = false
   readonly handle: SandboxHandle
   readonly request: ClaimRequest
   readonly processes = new Map<number, FakeProcess>()
@@ -213,6 +214,16 @@ export class FakeSandbox implements Sandbox {
     if (this.isPaused) throw internal('deadline', 'a paused guest does not answer')
     this.#check()
     this.limits = limits
+  }
+
+  async freeze(): Promise<void> {
+    this.#check()
+    this.isFrozen = true
+  }
+
+  async thaw(): Promise<void> {
+    this.#check()
+    this.isFrozen = false
   }
 
   async stats(): Promise<ContainerStats> {

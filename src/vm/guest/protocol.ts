@@ -45,6 +45,7 @@ export const ops = {
   setInterface: 17,
   removeInterface: 18,
   growDisk: 19,
+  freezeContainer: 20,
 } as const
 
 export const tags = {
@@ -133,6 +134,7 @@ export const tags = {
   device: 83,
   target: 84,
   xattr: 85,
+  frozen: 86,
 } as const
 
 export const processStates = { running: 1, exited: 2 } as const
