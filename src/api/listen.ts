@@ -12,7 +12,18 @@ export type ListenAddress =
       /** Name or number. */
       readonly group?: string | number
     }
-  | { readonly host: string; readonly port: number }
+  | {
+      readonly host: string
+      readonly port: number
+      readonly tls?: TlsMaterial
+    }
+
+/** In PEM. With `ca`, a client is served only if it shows a certificate that this authority has signed. */
+export interface TlsMaterial {
+  readonly cert: string
+  readonly key: string
+  readonly ca: string | null
+}
 
 /** Rejects with kind `conflict` when another process listens there. */
 export async function listenOn(server: Server, address: ListenAddress): Promise<void> {

@@ -2,7 +2,9 @@
  * Docker's front door: HTTP over Unix sockets and TCP, in front of the backends. Node's server is used bare, for
  * hijacked connections, half-closed ones and the flushing of headers are the core of this API (decision 001).
  */
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { constants } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Log, silentLog } from '../lib/log.ts'
@@ -10,8 +12,9 @@ import { Dispatcher } from './dispatch.ts'
 import type { Backends, Scope } from './docker/backends.ts'
 import { dockerRoutes } from './docker/routes.ts'
 import { type ApiLimits, defaultLimits } from './limits.ts'
-import { type ListenAddress, listenOn } from './listen.ts'
+import { type ListenAddress, listenOn, type TlsMaterial } from './listen.ts'
 import { RouteTable } from './route.ts'
+import { loginRefusal } from './tls-login.ts'
 
 export interface DockerApiOptions {
   readonly backends: Backends
@@ -36,7 +39,12 @@ export function createDockerApi(options: DockerApiOptions): DockerApi {
   const servers = new Set<{ server: Server; sockets: Set<Socket> }>()
   return {
     async listen(address) {
-      const entry = createHttpServer(dispatcher, limits, log)
+      const entry = createHttpServer(
+        dispatcher,
+        limits,
+        log,
+        'host' in address ? (address.tls ?? null) : null,
+      )
       await listenOn(entry.server, address)
       servers.add(entry)
       const bound = entry.server.address()
@@ -64,8 +72,9 @@ async function settledOr(work: Promise<unknown>, ms: number): Promise<void> {
   }
 }
 
-function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log) {
-  const server = createServer({
+function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log, tls: TlsMaterial | null) {
+  const refusalOf = (socket: Socket) => (tls?.ca ? loginRefusal(socket) : null)
+  const options = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
     // Uploads and streams take as long as they take; JSON bodies have a deadline of their own.
@@ -76,15 +85,33 @@ function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log) {
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
     noDelay: true,
-    shouldUpgradeCallback: (request) => dispatcher.upgrades(request),
-  })
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      refusalOf(request.socket) === null && dispatcher.upgrades(request),
+  }
+  const server = tls
+    ? createTlsServer({
+        ...options,
+        // As below, for TLS has an option of its own.
+        allowHalfOpen: true,
+        ...{ cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET },
+        // See tls-login.ts.
+        ...(tls.ca ? { ca: tls.ca, requestCert: true, rejectUnauthorized: false } : {}),
+      })
+    : createServer(options)
   // A client that closes its side early is still answered; what streams takes it as gone (see dispatch.ts).
   Object.assign(server, { httpAllowHalfOpen: true })
   server.maxConnections = limits.connectionsMax
-  server.on('request', (request, response) => dispatcher.request(request, response))
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const refusal = refusalOf(request.socket)
+    if (refusal !== null) turnAway(response, refusal)
+    else dispatcher.request(request, response)
+  })
   server.on('upgrade', (request, socket, head) => dispatcher.upgrade(request, socket as Socket, head))
   server.on('drop', () => log.warn({ max: limits.connectionsMax }, 'a connection was refused: too many'))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket, log))
+  server.on('tlsClientError', (error: NodeJS.ErrnoException) =>
+    log.debug({ code: error.code }, 'a connection spoke no TLS'),
+  )
   // server.closeAllConnections() does not know upgraded ones.
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
@@ -92,6 +119,16 @@ function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log) {
     socket.once('close', () => sockets.delete(socket))
   })
   return { server, sockets }
+}
+
+/** The rest of the request is not read: whoever sends it is a stranger. */
+function turnAway(response: ServerResponse, message: string): void {
+  const text = `${JSON.stringify({ message })}\n`
+  response.writeHead(401, {
+    ...{ 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) },
+    Connection: 'close',
+  })
+  response.end(text, () => response.socket?.end())
 }
 
 /** What is not HTTP, or too much of it. */

@@ -122,13 +122,16 @@ class Session implements AttachSession {
   }
 
   close(): void {
-    this.#owner.attachments.delete(this.#attachment)
+    const leave = () => this.#owner.attachments.delete(this.#attachment)
     const { stdinOnce, tty } = this.#owner.container.spec
     if (this.#takesInput && !this.#inputEnded && stdinOnce && !tty) {
       this.#inputEnded = true
       // Nobody is left to hear of a failure; what there is to say the process's own end says.
-      this.#toProcess((process) => process.endStdin()).catch(() => {})
-    }
+      // Of a container that has not been started yet, the process will find its input at an end.
+      this.#toProcess((process) => process.endStdin())
+        .catch(() => {})
+        .finally(leave)
+    } else leave()
     this.#reader.close()
   }
 

@@ -43,6 +43,10 @@ test('a value that makes no sense is refused with the names it can be given by',
     ['--tcp', 'nowhere', /must be host:port/],
     ['--tcp', '127.0.0.1:99999', /at most 65535/],
     ['--tcp', '0.0.0.0:2375', /on loopback only/],
+    ['--tcp', '[::]:2375', /on loopback only/],
+    ['--tls-cert', '/cert.pem', /both --tls-cert and --tls-key/],
+    ['--tls-ca', 'ca.pem', /--tls-ca \(or HUMMINGBIRD_TLS_CA\)/],
+    ['--insecure-tcp', 'maybe', /--insecure-tcp/],
     ['--tcp', '127.evil.example:2375', /on loopback only/],
     ['--network-prefix', 'h', /two to four letters/],
     ['--subnet', '10.0.0.0', /an IPv4 subnet such as/],
@@ -57,4 +61,18 @@ test('a value that makes no sense is refused with the names it can be given by',
   for (const [flag, value, message] of cases) {
     assert.throws(() => readConfig([flag, value], {}), { kind: 'invalid', message }, `${flag} ${value}`)
   }
+})
+
+test('an address that others reach is served when client certificates, or the operator, say who may come in', () => {
+  const tls = ['--tls-cert', '/cert.pem', '--tls-key', '/key.pem']
+  const read = (...more: string[]) => readConfig(['--tcp', '0.0.0.0:2376', ...more], {})
+  assert.throws(() => read(...tls), { message: /on loopback only/ })
+  assert.deepEqual(read(...tls, '--tls-ca', '/ca.pem').tls, {
+    cert: '/cert.pem',
+    key: '/key.pem',
+    ca: '/ca.pem',
+  })
+  assert.deepEqual(read('--insecure-tcp', 'yes').tcp, { host: '0.0.0.0', port: 2376 })
+  assert.deepEqual(readConfig(['--tcp', '[::1]:2375'], {}).tcp, { host: '::1', port: 2375 })
+  assert.throws(() => readConfig(tls, {}), { message: /is for the --tcp address/ })
 })

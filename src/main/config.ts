@@ -17,6 +17,8 @@ export interface Config {
   readonly socket: string
   /** `host:port`, or null. */
   readonly tcp: { readonly host: string; readonly port: number } | null
+  /** Files; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | null } | null
   readonly networkPrefix: string
   readonly subnet: string
   readonly insecureRegistries: readonly string[]
@@ -65,7 +67,31 @@ export const settings = {
     flag: '--tcp <host:port>',
     env: 'HUMMINGBIRD_TCP',
     fallback: '',
-    help: "also serve Docker's API on this address; it has no log-in yet, so only loopback is accepted",
+    help: "also serve Docker's API on this address; other than loopback only with --tls-ca",
+  },
+  tlsCert: {
+    flag: '--tls-cert <file>',
+    env: 'HUMMINGBIRD_TLS_CERT',
+    fallback: '',
+    help: 'certificate (PEM) of the --tcp address; then it speaks TLS alone',
+  },
+  tlsKey: {
+    flag: '--tls-key <file>',
+    env: 'HUMMINGBIRD_TLS_KEY',
+    fallback: '',
+    help: 'its private key (PEM)',
+  },
+  tlsCa: {
+    flag: '--tls-ca <file>',
+    env: 'HUMMINGBIRD_TLS_CA',
+    fallback: '',
+    help: 'only clients with a certificate of this authority (PEM) are served on the --tcp address',
+  },
+  insecureTcp: {
+    flag: '--insecure-tcp <no|yes>',
+    env: 'HUMMINGBIRD_INSECURE_TCP',
+    fallback: 'no',
+    help: 'yes: serve whoever reaches the --tcp address; who does is root in every container',
   },
   networkPrefix: {
     flag: '--network-prefix <text>',
@@ -118,6 +144,7 @@ export const settings = {
 } as const satisfies Record<string, Setting>
 
 const path = z.string().startsWith('/', 'must be an absolute path')
+const file = z.union([z.literal(''), path])
 /** Nothing at all is no number, whatever JavaScript makes of it. */
 const whole = (min: number, max: number) =>
   z
@@ -134,7 +161,9 @@ const schema = z.object({
   runtimeDir: path.max(60, 'must be short: Unix sockets below it have 107 characters at most'),
   templateDir: path,
   socket: path.max(100, 'must be shorter than 100 characters'),
-  tcp: z.string().regex(/^$|^[^:]+:\d+$/, 'must be host:port'),
+  tcp: z.string().regex(/^$|^([^:[\]]+|\[[0-9a-fA-F:]+\]):\d+$/, 'must be host:port'),
+  ...{ tlsCert: file, tlsKey: file, tlsCa: file },
+  insecureTcp: z.enum(['no', 'yes']),
   networkPrefix: z.string().regex(/^[a-z]{2,4}$/, 'must be two to four letters'),
   subnet: z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'must be an IPv4 subnet such as 172.30.0.0/16'),
   insecureRegistry: z.string(),
@@ -169,27 +198,42 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       `${settings[name].flag.split(' ')[0]} (or ${settings[name].env}): ${issue.message}`,
     )
   }
-  const { tcp, insecureRegistry, rootDiskGb, ...rest } = parsed.data
+  const { tcp, tlsCert, tlsKey, tlsCa, insecureTcp, insecureRegistry, rootDiskGb, ...rest } = parsed.data
+  const tls = tlsFiles({ cert: tlsCert, key: tlsKey, ca: tlsCa }, tcp)
   return {
     ...rest,
-    tcp: parseTcp(tcp),
+    tcp: parseTcp(tcp, { open: insecureTcp === 'yes' || (tls?.ca !== undefined && tls.ca !== null) }),
+    tls,
     insecureRegistries: insecureRegistry.split(',').filter(Boolean),
     rootDiskBytes: rootDiskGb * GiB,
     sizes: defaultSizes,
   }
 }
 
-/** There is no log-in yet: who reaches the port is the operator, so it must not be reached from elsewhere. */
-function parseTcp(text: string): Config['tcp'] {
+function tlsFiles({ cert, key, ca }: Record<'cert' | 'key' | 'ca', string>, tcp: string): Config['tls'] {
+  if (cert === '' && key === '' && ca === '') return null
+  if (cert === '' || key === '') {
+    throw invalid('bad_option', 'TLS needs both --tls-cert and --tls-key: give the certificate and its key')
+  }
+  if (tcp === '')
+    throw invalid('bad_option', '--tls-cert is for the --tcp address: give one, such as 0.0.0.0:2376')
+  return { cert, key, ca: ca || null }
+}
+
+/** Who reaches the port is root in every container: where that is not for client certificates to say, it is for the host. */
+function parseTcp(text: string, { open }: { readonly open: boolean }): Config['tcp'] {
   if (text === '') return null
-  const [host, port] = text.split(':') as [string, string]
-  if (Number(port) > 65_535) throw invalid('bad_option', `--tcp ${text}: a port is at most 65535`)
+  const colon = text.lastIndexOf(':')
+  const [host, port] = [text.slice(0, colon).replace(/^\[|\]$/g, ''), Number(text.slice(colon + 1))]
+  if (port > 65_535) throw invalid('bad_option', `--tcp ${text}: a port is at most 65535`)
   // A name that begins like an address may lead anywhere.
-  if (host !== 'localhost' && !(isIPv4(host) && host.startsWith('127.'))) {
+  const isLoopback = host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  if (!open && !isLoopback) {
     throw invalid(
       'bad_option',
-      `--tcp ${text}: the API has no log-in yet, so it is served on loopback only (127.0.0.1:PORT)`,
+      `--tcp ${text}: whoever reaches this address would be root in every container, so it is served on loopback only ` +
+        '(127.0.0.1:PORT), unless --tls-ca says whose client certificates are good, or --insecure-tcp yes that all are',
     )
   }
-  return { host, port: Number(port) }
+  return { host, port }
 }

@@ -16,6 +16,7 @@ import { createImageRecords } from '../store/images.ts'
 import { createNetworkRecords } from '../store/networks.ts'
 import { createSandboxProvider } from '../vm/provider.ts'
 import type { Config } from './config.ts'
+import { readTls } from './tls.ts'
 
 export interface Cloud {
   readonly accelerator: 'kvm' | 'tcg'
@@ -26,6 +27,7 @@ export interface Cloud {
 
 export async function wire(config: Config, log: Log): Promise<Cloud> {
   await using undo = new Rollback()
+  const tls = config.tls && readTls(config.tls, log)
   const artifacts = guestArtifacts()
   for (const path of Object.values(artifacts)) {
     if (!existsSync(path))
@@ -89,7 +91,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   undo.add(() => api.close())
   mkdirSync(dirname(config.socket), { recursive: true, mode: 0o755 })
   await api.listen({ unix: config.socket, mode: 0o660 })
-  if (config.tcp) await api.listen(config.tcp)
+  if (config.tcp) await api.listen({ ...config.tcp, ...(tls ? { tls } : {}) })
   undo.commit()
 
   return {
