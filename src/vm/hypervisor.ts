@@ -48,6 +48,18 @@ export interface Machine {
   readonly control: Socket
   /** Puts a file behind a slot that the guest has not read from. */
   swapDisk(slot: 'image' | 'kept', path: string): Promise<void>
+  /** Puts a file of `bytes` behind an empty slot while the guest runs, which is told how large its disk is now. */
+  attachVolume(slot: string, file: { readonly path: string; readonly bytes: number }): Promise<void>
+  /** The file behind the slot is `bytes` long now. */
+  resizeVolume(slot: string, bytes: number): Promise<void>
+  /** What the disk holds now goes into the file, which is as large; the guest runs on. */
+  copyVolume(slot: string, file: { readonly path: string; readonly bytes: number }): Promise<void>
+  /** Ties a further card to a tap in the machine's own network namespace. */
+  connectCard(slot: number, tap: string): Promise<void>
+  /** A card without a tap is no error. */
+  disconnectCard(slot: number): Promise<void>
+  /** Ends what an earlier daemon had begun and nobody waits for: copies, and cards but these. */
+  tidy(cards: ReadonlySet<number>): Promise<void>
   /** Stops the machine and writes its devices' state; the memory is in its file. It is then ended. */
   save(statePath: string): Promise<void>
   isPaused(): Promise<boolean>

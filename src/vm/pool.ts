@@ -42,9 +42,24 @@ export class Pool {
   take(kind: CloneKind): Clone | undefined {
     this.#lastClaim = performance.now()
     const shelf = this.#shelves.get(keyOf(kind))
-    const clone = shelf?.ready.shift()
+    const clone = shelf?.ready.shift() ?? this.#takeFromOther(kind)
     if (shelf) this.#fill(shelf)
     return clone
+  }
+
+  /** A card is plugged into a network when its sandbox is started, and may be moved to any network then. */
+  #takeFromOther({ size, network, scratchBytes }: CloneKind): Clone | undefined {
+    if (network === null) return undefined
+    for (const shelf of this.#shelves.values()) {
+      const { kind } = shelf
+      const fits =
+        kind.network !== null && keyOf({ ...kind, network }) === keyOf({ size, network, scratchBytes })
+      const clone = fits ? shelf.ready.shift() : undefined
+      if (!clone) continue
+      this.#fill(shelf)
+      return clone
+    }
+    return undefined
   }
 
   /** Those on the shelves. */

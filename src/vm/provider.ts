@@ -8,6 +8,7 @@
 import { chown, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
+  AttachedVolume,
   ClaimRequest,
   NicSource,
   Sandbox,
@@ -16,7 +17,7 @@ import type {
   SandboxSize,
 } from '../engine/ports/sandbox.ts'
 import { unlessAborted, until } from '../lib/deadline.ts'
-import { hasCode, messageOf, unavailable } from '../lib/errors.ts'
+import { hasCode, messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { isAlive, killProcess, processesWith } from '../lib/processes.ts'
 import { Rollback } from '../lib/rollback.ts'
@@ -36,6 +37,7 @@ import { VmSandbox, type VmSandboxOptions } from './sandbox.ts'
 import { Templates } from './templates.ts'
 import { tscKhz } from './tsc.ts'
 import { Uids } from './uids.ts'
+import { assignSlots, attachVolume } from './volumes.ts'
 
 export interface SandboxProviderOptions {
   readonly kernel: string
@@ -127,8 +129,7 @@ class VmProvider implements SandboxProvider {
   }
 
   async claim(request: ClaimRequest, { signal }: { signal?: AbortSignal } = {}): Promise<Sandbox> {
-    if (request.volumes.length > 0)
-      throw unavailable('not_built_yet', 'volumes are not there yet in this build')
+    const volumes = assignSlots(request.volumes)
     await requireMemory()
     const { scratch, size, network } = request
     const scratchBytes = scratch.fresh ? this.#parts.options.rootDiskBytes : (await stat(scratch.path)).size
@@ -137,7 +138,7 @@ class VmProvider implements SandboxProvider {
     undo.add(() => this.#parts.clones.discard(clone))
     const measured = clockAheadNs(clone.channel)
     measured.catch(() => {})
-    const handle = await this.#furnish(clone, request, undo)
+    const handle = await this.#furnish(clone, request, volumes, undo)
     const ahead = await measured
     signal?.throwIfAborted()
     undo.commit()
@@ -161,10 +162,16 @@ class VmProvider implements SandboxProvider {
     if (isPaused) await machine.pause()
     if (!isAlive(handle)) throw sandboxGone()
     undo.commit()
-    return this.#adopt({ machine, channel, uid, nic: handle.nic, directory: handle.directory }, handle, {
-      isPaused,
-      clockAheadNs: 0n,
-    })
+    const sandbox = this.#adopt(
+      { machine, channel, uid, nic: handle.nic, directory: handle.directory },
+      handle,
+      {
+        isPaused,
+        clockAheadNs: 0n,
+      },
+    )
+    sandbox.tidy()
+    return sandbox
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
@@ -221,10 +228,14 @@ class VmProvider implements SandboxProvider {
   async #furnish(
     clone: Clone,
     { id, size, image, scratch }: ClaimRequest,
+    volumes: readonly AttachedVolume[],
     undo: Rollback,
   ): Promise<SandboxHandle> {
     const { machine } = clone
-    const steps = [machine.swapDisk('image', image)]
+    const steps = [
+      machine.swapDisk('image', image),
+      ...volumes.map((volume) => attachVolume(machine, volume, clone.uid)),
+    ]
     if (scratch.fresh) {
       undo.add(() => rm(scratch.path, { force: true }))
       steps.push(rename(clone.scratchPath, scratch.path))
@@ -246,6 +257,7 @@ class VmProvider implements SandboxProvider {
       size,
       nic: clone.nic,
       scratchDisk: scratch.fresh ? 'scratch' : 'kept',
+      volumes,
     }
   }
 
@@ -253,9 +265,9 @@ class VmProvider implements SandboxProvider {
     clone: Pick<Clone, 'machine' | 'channel' | 'uid' | 'nic' | 'directory'>,
     handle: SandboxHandle,
     state: Pick<VmSandboxOptions, 'isPaused' | 'clockAheadNs'>,
-  ): Sandbox {
+  ): VmSandbox {
     const { machine, channel, uid, nic } = clone
-    const sandbox = new VmSandbox({ handle, machine, channel, ...state, log: this.#log })
+    const sandbox = new VmSandbox({ handle, machine, channel, uid, ...state, log: this.#log })
     const name = claimedName(handle.id)
     this.#claimed.set(name, sandbox)
     void sandbox.ended.then(async () => {

@@ -6,14 +6,17 @@
  *                        ├── kill() ──> ended 'killed'
  *                        └── anything else ──> ended 'crashed'
  */
+import { truncate } from 'node:fs/promises'
 import type {
   AdoptedProcess,
+  AttachedVolume,
   ContainerStats,
   ContainerTask,
   GuestContainer,
   GuestLimits,
   GuestProcess,
   GuestProcessSpec,
+  Nic,
   ProcessOutput,
   Sandbox,
   SandboxConfiguration,
@@ -22,9 +25,9 @@ import type {
   SandboxInterface,
 } from '../engine/ports/sandbox.ts'
 import { within } from '../lib/deadline.ts'
-import { hasCode, messageOf, notFound, unavailable } from '../lib/errors.ts'
+import { hasCode, invalid, messageOf, notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { MiB, secondMs } from '../lib/units.ts'
+import { MiB, minuteMs, secondMs } from '../lib/units.ts'
 import type { GuestChannel } from './guest/channel.ts'
 import { clockAheadNs } from './guest/clock.ts'
 import { FieldWriter } from './guest/fields.ts'
@@ -40,17 +43,23 @@ import {
 } from './guest/requests.ts'
 import { statsOf, taskOf } from './guest/stats.ts'
 import type { Machine } from './hypervisor.ts'
+import { lend } from './lend.ts'
+import { furtherCards } from './slots.ts'
+import { diskBytes } from './volumes.ts'
 
 const shutdownDeadlineMs = 5 * secondMs
+/** A guest's memory full of what is not written yet, on a disk that is busy. */
+const syncDeadlineMs = 2 * minuteMs
+/** The guest writes the new groups of the file system. */
+const growDeadlineMs = 2 * minuteMs
 /** As many as the guest looks at; see TOP in guest/protocol.md. */
 const tasksMax = 32_768
-
-const notYet = (what: string) => unavailable('not_built_yet', `${what} is not there yet in this build`)
 
 export interface VmSandboxOptions {
   readonly handle: SandboxHandle
   readonly machine: Machine
   readonly channel: GuestChannel
+  readonly uid: number
   readonly isPaused: boolean
   /** As measured a moment ago; of no use to one that is configured already. */
   readonly clockAheadNs: bigint
@@ -64,16 +73,22 @@ export class VmSandbox implements Sandbox {
   readonly #channel: GuestChannel
   readonly #log: Log
   readonly #clockAheadNs: bigint
+  readonly #uid: number
+  /** Further cards that are in use, by slot. */
+  readonly #cards: Set<number>
+  #tidied: Promise<void> = Promise.resolve()
   #isPaused: boolean
   #isReleased = false
   #asked: 'shutdown' | 'killed' | undefined
 
-  constructor({ handle, machine, channel, isPaused, clockAheadNs: ahead, log }: VmSandboxOptions) {
+  constructor({ handle, machine, channel, uid, isPaused, clockAheadNs: ahead, log }: VmSandboxOptions) {
     this.#clockAheadNs = ahead
     this.handle = handle
     this.#machine = machine
     this.#channel = channel
     this.#isPaused = isPaused
+    this.#uid = uid
+    this.#cards = new Set(Object.keys(handle.nics ?? {}).map(Number))
     this.#log = log
     this.ended = machine.ended.then(({ byGuest, at }) => {
       const reason = this.#asked === 'shutdown' && !byGuest ? 'killed' : (this.#asked ?? 'crashed')
@@ -181,20 +196,51 @@ export class VmSandbox implements Sandbox {
     this.#channel.onOom = listener
   }
 
-  async copyVolume(): Promise<void> {
-    throw notYet('copying a volume')
+  async copyVolume(disk: string, targetPath: string): Promise<void> {
+    const { path } = this.#volume(disk)
+    await this.#tidied
+    const bytes = await diskBytes(path)
+    await truncate(targetPath, bytes)
+    // What a paused guest has not written yet is lost to the copy, as in a power cut.
+    if (!this.#isPaused) await this.#channel.request(ops.sync, undefined, { deadlineMs: syncDeadlineMs })
+    const target = { uid: this.#uid, readOnly: false }
+    await lend(targetPath, target, () => this.#machine.copyVolume(disk, { path: targetPath, bytes }))
   }
 
-  async growVolume(): Promise<void> {
-    throw notYet('growing a volume')
+  async growVolume(disk: string, bytes: number): Promise<void> {
+    const { path, readOnly } = this.#volume(disk)
+    if (readOnly) throw invalid('read_only', `the volume ${disk} is read-only in this sandbox`)
+    const actual = await diskBytes(path)
+    if (actual !== bytes) throw invalid('bad_volume', `${path} has ${actual} bytes, not ${bytes}`)
+    await this.#machine.resizeVolume(disk, bytes)
+    const fields = new FieldWriter().text(tags.disk, disk).u64(tags.size, bytes)
+    await this.#channel.request(ops.growDisk, fields, { deadlineMs: growDeadlineMs })
   }
 
-  async attachNic(): Promise<number> {
-    throw notYet('a further card')
+  async attachNic(nic: Nic): Promise<number> {
+    if (!this.handle.nic)
+      throw invalid('no_card', 'a sandbox that was made without a network cannot be given one')
+    const slot = furtherCards.find((free) => !this.#cards.has(free))
+    if (slot === undefined) {
+      const most = 1 + furtherCards.length
+      throw invalid('too_many_networks', `a container can be in at most ${most} networks at the same time`)
+    }
+    this.#cards.add(slot)
+    try {
+      await this.#tidied
+      await this.#machine.connectCard(slot, nic.tap)
+    } catch (error) {
+      this.#cards.delete(slot)
+      throw error
+    }
+    return slot
   }
 
-  async detachNic(): Promise<void> {
-    throw notYet('a further card')
+  async detachNic(slot: number): Promise<void> {
+    if (!this.#cards.has(slot)) return
+    await this.#tidied
+    await this.#machine.disconnectCard(slot)
+    this.#cards.delete(slot)
   }
 
   async setInterface(slot: number, of: SandboxInterface): Promise<void> {
@@ -248,6 +294,17 @@ export class VmSandbox implements Sandbox {
     await this.#machine.kill()
   }
 
+  /** An earlier daemon may have died between doing a thing and storing that it was done. */
+  tidy(): void {
+    this.#tidied = this.#machine.tidy(new Set(this.#cards)).catch((error) => {
+      if (this.#isReleased || hasCode(error, 'sandbox_gone')) return
+      this.#log.error(
+        { sandbox: this.handle.id, error: messageOf(error) },
+        'what an earlier daemon had begun in a sandbox could not be ended',
+      )
+    })
+  }
+
   /** The daemon ends; the sandbox does not. */
   release(): void {
     this.#isReleased = true
@@ -257,6 +314,12 @@ export class VmSandbox implements Sandbox {
   async #freeze(container: string, frozen: boolean): Promise<void> {
     const fields = new FieldWriter().text(tags.containerId, container).bool(tags.frozen, frozen)
     await this.#channel.request(ops.freezeContainer, fields)
+  }
+
+  #volume(disk: string): AttachedVolume {
+    const found = this.handle.volumes?.find((volume) => volume.disk === disk)
+    if (!found) throw notFound('no_such_volume', `the sandbox has no volume ${disk}`)
+    return found
   }
 
   #setup(

@@ -1,6 +1,7 @@
 #include "machine/boot.h"
 #include "container/cgroup.h"
 #include "lib/file.h"
+#include "machine/cards.h"
 #include "machine/netconf.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -96,6 +97,8 @@ boot_guest (struct guest *guest, struct error *err)
   /* When what was used in the last second cannot be kept, something must go: the sandbox would only read and evict. */
   file_write_u64 (AT_FDCWD, "/sys/kernel/mm/lru_gen/min_ttl_ms", 1000, &ignored);
   netconf_loopback_up (&ignored);
+  if (cards_boot (err) < 0)
+    return -1;
   disks_scan (&guest->disks);
   if (port_open (&guest->port, err) < 0)
     return -1;

@@ -1,6 +1,7 @@
 #include "machine/netconf.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "machine/cards.h"
 #include "machine/netaddress.h"
 #include "machine/netlink.h"
 #include <errno.h>
@@ -10,8 +11,6 @@
 
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
-/* As high as the numbers of cards can get: each sandbox has few. */
-#define INDEX_MAX 64u
 
 /* Sets what is given; a name can only change while the link is down. */
 static int
@@ -30,27 +29,6 @@ set_link (int socket, unsigned index, const struct interface_spec *spec, bool up
     message_add (&message, IFLA_IFNAME, spec->name, strlen (spec->name) + 1);
   if (message_send (socket, &message) < 0)
     return error_errno (err, "set up interface %s", spec && spec->name ? spec->name : "by its number");
-  return 0;
-}
-
-static bool
-is_card (const char *name)
-{
-  char path[64];
-  snprintf (path, sizeof path, "/sys/class/net/%s/device", name);
-  return access (path, F_OK) == 0;
-}
-
-/* The card in the slot, that is the place in the order of the devices; 0 when there are not so many. */
-static unsigned
-find_card (size_t slot)
-{
-  for (unsigned index = 1; index <= INDEX_MAX; index++)
-    {
-      char name[IF_NAMESIZE];
-      if (if_indextoname (index, name) && is_card (name) && slot-- == 0)
-        return index;
-    }
   return 0;
 }
 
@@ -134,21 +112,6 @@ check (const struct interface_spec *spec, struct error *err)
   return 0;
 }
 
-/* A card that is not in use may have the name now. */
-static int
-free_name (int socket, unsigned index, const char *name, struct error *err)
-{
-  char other_name[IF_NAMESIZE];
-  unsigned other = if_nametoindex (name);
-  if (other == 0 || other == index)
-    return 0;
-  if (is_up (name))
-    return error_set (err, EEXIST, "there is an interface %s", name);
-  snprintf (other_name, sizeof other_name, "card%u", other);
-  struct interface_spec spec = { .name = other_name };
-  return set_link (socket, other, &spec, false, err);
-}
-
 /* A link that is up, and has its name and MAC address already, is not touched: what goes through it goes on. */
 static int
 bring_up (int socket, unsigned index, const struct interface_spec *spec, bool *was_up, struct error *err)
@@ -156,7 +119,7 @@ bring_up (int socket, unsigned index, const struct interface_spec *spec, bool *w
   char name[IF_NAMESIZE] = "";
   if_indextoname (index, name);
   *was_up = strcmp (name, spec->name) == 0 && is_up (name) && has_mac (name, spec->mac);
-  if (!*was_up && (free_name (socket, index, spec->name, err) < 0 || set_link (socket, index, spec, false, err) < 0))
+  if (!*was_up && set_link (socket, index, spec, false, err) < 0)
     return -1;
   set_ipv6 (spec);
   struct interface_spec rest = { .mtu = spec->mtu };
@@ -168,10 +131,10 @@ configure (int socket, const struct interface_spec *spec, struct error *err)
 {
   if (check (spec, err) < 0)
     return -1;
-  unsigned index = find_card (spec->slot);
+  unsigned index = card_take (spec->slot, spec->name, err);
   bool was_up;
   if (!index)
-    return error_set (err, ENODEV, "there is no network card in slot %u for %s", spec->slot, spec->name);
+    return -1;
   if (bring_up (socket, index, spec, &was_up, err) < 0)
     return -1;
   /* One that was down has nothing to be taken away. */
@@ -218,10 +181,9 @@ netconf_remove (const char *name, struct error *err)
   unsigned index = if_nametoindex (name);
   if (!index)
     return 0; /* it was removed before */
-  if (!is_card (name))
+  if (!card_in_use (index))
     return error_set (err, EINVAL, "%s is no network card", name);
-  cleanup_close int socket = netlink_open (err);
-  return socket < 0 ? -1 : take_down (socket, index, err);
+  return card_put_away (index, err);
 }
 
 int
@@ -233,8 +195,8 @@ netconf_undo (const struct list *interfaces, struct error *err)
     return -1;
   for (size_t i = 0; i < interfaces->count; i++)
     {
-      unsigned index = find_card (specs[i].slot);
-      if (index && take_down (socket, index, err) < 0)
+      unsigned index = card_take (specs[i].slot, specs[i].name, err);
+      if (!index || take_down (socket, index, err) < 0)
         return -1;
     }
   return 0;
@@ -243,5 +205,5 @@ netconf_undo (const struct list *interfaces, struct error *err)
 bool
 netconf_has_card (void)
 {
-  return find_card (0) != 0;
+  return cards_count () > 0;
 }

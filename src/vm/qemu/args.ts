@@ -5,6 +5,7 @@
 import { imageDiskBytes } from '../../lib/disks.ts'
 import { portName } from '../guest/protocol.ts'
 import type { MachineSpec } from '../hypervisor.ts'
+import { furtherCards, volumeSlots } from '../slots.ts'
 import { seccomp } from './jail.ts'
 
 export interface Firmware {
@@ -20,8 +21,8 @@ export interface Firmware {
 /** Translated code that QEMU keeps, for each sandbox; more was no faster. */
 const translationCacheMiB = 32
 
-/** Not the card's real address: that is set before the guest uses it. */
-const templateMac = '52:54:00:48:42:01'
+/** Not the card's real address: that is set before the guest uses it. By slot. */
+const templateMac = (slot: number): string => `52:54:00:48:42:0${1 + slot}`
 
 function kernelArguments({ accelerator, tscKhz }: Firmware): string {
   return [
@@ -32,6 +33,10 @@ function kernelArguments({ accelerator, tscKhz }: Firmware): string {
     ...(accelerator === 'tcg' && tscKhz !== null ? [`tsc_early_khz=${tscKhz} tsc=reliable`] : []),
   ].join(' ')
 }
+
+/** By the slot's name. */
+export const isReadOnly = (slot: string): boolean =>
+  slot === 'image' || volumeSlots.some((volume) => volume.slot === slot && volume.readOnly)
 
 const blank = (bytes: number) => ({ driver: 'null-co', size: bytes, 'read-zeroes': true })
 const file = (path: string, readOnly: boolean) => ({
@@ -54,6 +59,7 @@ export function diskNodes(
     { slot: 'scratch', readOnly: false, child: file(spec.scratch, false) },
     { slot: 'kept', readOnly: false, child: blank(spec.scratchBytes) },
     { slot: 'warm', readOnly: true, child: file(firmware.warmImage, true) },
+    ...volumeSlots.map((volume) => ({ ...volume, child: blank(0) })),
   ]
 }
 
@@ -89,7 +95,11 @@ function nicArguments(spec: MachineSpec): string[] {
   if (!spec.nic) return []
   return [
     ...['-netdev', `tap,id=net0,ifname=${spec.nic.tap},script=no,downscript=no,vhost=off`],
-    ...['-device', `virtio-net-device,netdev=net0,mac=${templateMac}`],
+    ...['-device', `virtio-net-device,netdev=net0,mac=${templateMac(0)}`],
+    ...furtherCards.flatMap((slot) => [
+      ...['-netdev', `hubport,id=net${slot},hubid=${slot}`],
+      ...['-device', `virtio-net-device,netdev=net${slot},mac=${templateMac(slot)}`],
+    ]),
   ]
 }
 
@@ -98,7 +108,7 @@ export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: bo
   const { accelerator } = firmware
   return [
     ...['-name', `hummingbird-${size.name},debug-threads=on`],
-    ...['-machine', 'microvm,acpi=off,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory'],
+    ...['-machine', `microvm,acpi=off,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory`],
     ...(accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host,migratable=off']
       : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', 'max']),

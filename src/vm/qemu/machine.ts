@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { chmod, readFile } from 'node:fs/promises'
+import { chmod, readFile, stat } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -15,7 +15,10 @@ import { secondMs } from '../../lib/units.ts'
 import { connectSocket } from '../connect.ts'
 import { sandboxGone } from '../guest/failures.ts'
 import type { Machine, MachineEnd, MachineRecord } from '../hypervisor.ts'
-import { childNode, fileNode, slotNode } from './args.ts'
+import { furtherCards } from '../slots.ts'
+import { Cards } from './cards.ts'
+import { type DiskFile, Disks } from './disks.ts'
+import { Jobs } from './jobs.ts'
 import { Qmp, type QmpEvent } from './qmp.ts'
 
 /** Its libraries are read from disk the first time, and on a host that is busy. */
@@ -31,7 +34,9 @@ export class QemuMachine implements Machine {
   #control!: Socket
   #byGuest = false
   #isReleased = false
-  #swaps = 0
+  #disks!: Disks
+  #cards!: Cards
+  #jobs!: Jobs
 
   private constructor(record: MachineRecord) {
     this.#record = record
@@ -47,6 +52,9 @@ export class QemuMachine implements Machine {
         machine.#connect('control.sock'),
       ])
       machine.#qmp = qmp
+      machine.#jobs = new Jobs(qmp)
+      machine.#disks = new Disks(qmp, machine.#jobs)
+      machine.#cards = new Cards(qmp)
       machine.#control = control
     } catch (error) {
       const said = await machine.#lastWords()
@@ -71,14 +79,34 @@ export class QemuMachine implements Machine {
   }
 
   async swapDisk(slot: 'image' | 'kept', path: string): Promise<void> {
-    const readOnly = slot === 'image'
-    const node = `${childNode(slot)}${++this.#swaps}`
-    const added = this.#qmp.execute('blockdev-add', fileNode(node, path, readOnly))
-    const reopened = this.#qmp.execute('blockdev-reopen', { options: [slotNode(slot, node, readOnly)] })
-    // That the second failed says nothing when the first did.
-    reopened.catch(() => {})
-    await added
-    await reopened
+    await this.#disks.swap(slot, path)
+  }
+
+  async attachVolume(slot: string, file: DiskFile): Promise<void> {
+    const { directory } = this.#record
+    const { uid } = await stat(directory)
+    await this.#disks.attach(slot, file, { directory, uid })
+  }
+
+  resizeVolume(slot: string, bytes: number): Promise<void> {
+    return this.#disks.resize(slot, bytes)
+  }
+
+  copyVolume(slot: string, file: DiskFile): Promise<void> {
+    return this.#disks.copy(slot, file)
+  }
+
+  connectCard(slot: number, tap: string): Promise<void> {
+    return this.#cards.connect(slot, tap)
+  }
+
+  disconnectCard(slot: number): Promise<void> {
+    return this.#cards.disconnect(slot)
+  }
+
+  async tidy(cards: ReadonlySet<number>): Promise<void> {
+    const stray = furtherCards.filter((slot) => !cards.has(slot))
+    await Promise.all([this.#disks.endCopies(), ...stray.map((slot) => this.#cards.disconnect(slot))])
   }
 
   /** A clone goes on from the state that it reads from this descriptor of its own. */
@@ -154,8 +182,10 @@ export class QemuMachine implements Machine {
     return status === 'completed'
   }
 
-  #note({ name, data }: QmpEvent): void {
+  #note(event: QmpEvent): void {
+    const { name, data } = event
     if (name === 'SHUTDOWN' && data.guest === true) this.#byGuest = true
+    this.#jobs?.note(event)
   }
 
   async #watch(): Promise<void> {

@@ -72,7 +72,7 @@ export class Qmp {
     return this.#closed.promise
   }
 
-  /** Rejects with code `sandbox_gone` when QEMU has ended, `qmp_failed` with QEMU's words when it refuses. */
+  /** Rejects with code `sandbox_gone` when QEMU has ended, `qmp_failed` with QEMU's words when it refuses, `qmp_not_found` when it has no such device. */
   execute(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const id = this.#nextId++
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -114,8 +114,10 @@ export class Qmp {
     if (event !== undefined) this.#onEvent({ name: event, data: data ?? {} })
     const waiting = this.#waiting.get(id ?? 0)
     if (!waiting) return
-    if (error) waiting.reject(internal('qmp_failed', `QEMU refused ${waiting.command}: ${error.desc}`))
-    else waiting.resolve(parsed.data.return)
+    if (error) {
+      const code = error.class === 'DeviceNotFound' ? 'qmp_not_found' : 'qmp_failed'
+      waiting.reject(internal(code, `QEMU refused ${waiting.command}: ${error.desc}`))
+    } else waiting.resolve(parsed.data.return)
   }
 }
 

@@ -5,17 +5,21 @@ import { fileURLToPath } from 'node:url'
 import { guestArtifacts } from '../../../scripts/setup/artifacts.mjs'
 import type {
   GuestContainer,
+  GuestMount,
   GuestProcess,
   GuestProcessSpec,
   NicSource,
   ProcessExit,
   Sandbox,
+  SandboxInterface,
   SandboxProvider,
+  SandboxVolume,
 } from '../../engine/ports/sandbox.ts'
 import { imageDiskBytes } from '../../lib/disks.ts'
 import { newId } from '../../lib/ids.ts'
 import { type Log, silentLog } from '../../lib/log.ts'
 import { processesWith } from '../../lib/processes.ts'
+import { writeSparse } from '../../lib/sparse.ts'
 import { run } from '../../lib/spawn.ts'
 import { MiB } from '../../lib/units.ts'
 import { createSandboxProvider } from '../provider.ts'
@@ -31,6 +35,20 @@ const noNics: NicSource = {
   delete: async () => {},
 }
 
+interface ClaimOptions {
+  readonly id?: string
+  readonly fresh?: boolean
+  readonly volumes?: readonly SandboxVolume[]
+  readonly network?: string | null
+}
+
+interface ContainerOptions extends ClaimOptions {
+  readonly hostname?: string
+  readonly interfaces?: readonly SandboxInterface[]
+  readonly mounts?: readonly GuestMount[]
+  readonly privileged?: boolean
+}
+
 export interface Output {
   stdout: string
   stderr: string
@@ -40,19 +58,21 @@ export class Sandboxes implements AsyncDisposable {
   readonly directory: string
   readonly image: string
   provider!: SandboxProvider
-  #log: Log
+  readonly #log: Log
+  readonly #nics: NicSource
 
-  private constructor(directory: string, image: string, log: Log) {
+  private constructor(directory: string, image: string, nics: NicSource, log: Log) {
     this.directory = directory
+    this.#nics = nics
     this.image = image
     this.#log = log
   }
 
   /** Templates lie on a tmpfs, as in real life. */
-  static async open(log: Log = silentLog): Promise<Sandboxes> {
+  static async open(log: Log = silentLog, nics: NicSource = noNics): Promise<Sandboxes> {
     const directory = await mkdtemp('/dev/shm/hb-vm-test-')
     await chmod(directory, 0o711)
-    const sandboxes = new Sandboxes(directory, await busyboxImage(directory), log)
+    const sandboxes = new Sandboxes(directory, await busyboxImage(directory), nics, log)
     try {
       await sandboxes.daemon()
       return sandboxes
@@ -70,7 +90,7 @@ export class Sandboxes implements AsyncDisposable {
       templateDir: join(this.directory, 'templates'),
       stateDir: join(this.directory, 'state'),
       accelerator: 'auto',
-      nics: noNics,
+      nics: this.#nics,
       rootDiskBytes: 512 * MiB,
       log: this.#log,
     })
@@ -81,23 +101,39 @@ export class Sandboxes implements AsyncDisposable {
     return join(this.directory, `${id}.img`)
   }
 
-  async claim(options: { id?: string; fresh?: boolean } = {}): Promise<Sandbox> {
-    const { id = newId(), fresh = true } = options
+  async claim(options: ClaimOptions = {}): Promise<Sandbox> {
+    const { id = newId(), fresh = true, volumes = [], network = null } = options
     return this.provider.claim({
       id,
       size: smallSize,
-      network: null,
+      network,
       image: this.image,
       scratch: { path: this.scratch(id), fresh },
-      volumes: [],
+      volumes,
     })
   }
 
+  /** An empty volume, as the host makes them. */
+  async volume(bytes = 64 * MiB): Promise<string> {
+    const path = join(this.directory, `volume-${newId().slice(0, 12)}.img`)
+    await writeSparse(path, { bytes, extents: [] }, 0)
+    const root = await mkdtemp(join(this.directory, 'root-'))
+    await mkdir(join(root, '_data'))
+    await run('mke2fs', ['-q', '-t', 'ext4', '-E', 'root_owner=0:0', '-d', root, path])
+    await rm(root, { recursive: true })
+    return path
+  }
+
   /** Claimed, configured, and with a container of the same id. */
-  async container(options: { id?: string; fresh?: boolean; hostname?: string } = {}): Promise<Sandbox> {
+  async container(options: ContainerOptions = {}): Promise<Sandbox> {
     const sandbox = await this.claim(options)
-    await sandbox.configure({ hostname: options.hostname ?? 'guest', interfaces: [], sysctls: {} })
-    await sandbox.createContainer({ ...anyContainer, id: sandbox.handle.id })
+    await sandbox.configure({
+      hostname: options.hostname ?? 'guest',
+      interfaces: options.interfaces ?? [],
+      sysctls: {},
+    })
+    const { mounts = [], privileged = false } = options
+    await sandbox.createContainer({ ...anyContainer, id: sandbox.handle.id, mounts, privileged })
     return sandbox
   }
 

@@ -1,0 +1,48 @@
+/** The volumes of a claim: which slot each gets, and that its file can be a disk. */
+import { stat } from 'node:fs/promises'
+import type { AttachedVolume, SandboxVolume } from '../engine/ports/sandbox.ts'
+import { invalid } from '../lib/errors.ts'
+import type { Machine } from './hypervisor.ts'
+import { lend } from './lend.ts'
+import { volumeSlots } from './slots.ts'
+
+const sectorBytes = 512
+
+export function assignSlots(volumes: readonly SandboxVolume[]): readonly AttachedVolume[] {
+  const free = { rw: slotsOf(false), ro: slotsOf(true) }
+  return volumes.map(({ path, readOnly }) => {
+    const disk = free[readOnly ? 'ro' : 'rw'].shift()
+    if (disk === undefined) throw tooMany(volumes)
+    return { path, readOnly, disk }
+  })
+}
+
+export async function attachVolume(
+  machine: Machine,
+  { path, readOnly, disk }: AttachedVolume,
+  uid: number,
+): Promise<void> {
+  const bytes = await diskBytes(path)
+  await lend(path, { uid, readOnly }, () => machine.attachVolume(disk, { path, bytes }))
+}
+
+/** What a guest can be given is whole sectors. */
+export async function diskBytes(path: string): Promise<number> {
+  const { size } = await stat(path)
+  if (size > 0 && size % sectorBytes === 0) return size
+  throw invalid(
+    'bad_volume',
+    `${path} has ${size} bytes, which is no disk: it must be a multiple of ${sectorBytes}`,
+  )
+}
+
+const slotsOf = (readOnly: boolean): string[] =>
+  volumeSlots.filter((volume) => volume.readOnly === readOnly).map(({ slot }) => slot)
+
+function tooMany(volumes: readonly SandboxVolume[]) {
+  const readOnly = volumes.filter((volume) => volume.readOnly).length
+  return invalid(
+    'too_many_volumes',
+    `a container can have at most ${slotsOf(false).length} writable and ${slotsOf(true).length} read-only volumes, not ${volumes.length - readOnly} and ${readOnly}`,
+  )
+}
