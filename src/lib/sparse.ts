@@ -11,19 +11,28 @@ const readBytes = MiB
 const blockBytes = 4 * KiB
 const zeros = Buffer.alloc(blockBytes)
 
-/** Stops at the last allocated block, so that it costs what is in the file and not its length. */
-export async function readSparse(path: string): Promise<SparseImage> {
+/** Where a file may hold something, in bytes; in order. */
+export type Ranges = readonly { readonly offset: number; readonly bytes: number }[]
+
+/**
+ * Stops at the last allocated block; what is far behind in a file costs as much as all that is before it, unless it is said
+ * where there is anything (`within`).
+ */
+export async function readSparse(path: string, within?: Ranges): Promise<SparseImage> {
   const file = await open(path, 'r')
   try {
     const { size, blocks } = await file.stat()
     const extents: { offset: number; data: Buffer }[] = []
     const buffer = Buffer.alloc(readBytes)
     let left = blocks * 512
-    for (let at = 0; at < size && left > 0; at += readBytes) {
-      const { bytesRead } = await file.read(buffer, 0, readBytes, at)
-      for (const extent of extentsOf(buffer.subarray(0, bytesRead), at)) {
-        extents.push(extent)
-        left -= extent.data.length
+    for (const range of within ?? [{ offset: 0, bytes: size }]) {
+      const end = range.offset + range.bytes
+      for (let at = range.offset; at < end && left > 0; at += readBytes) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(readBytes, end - at), at)
+        for (const extent of extentsOf(buffer.subarray(0, bytesRead), at)) {
+          extents.push(extent)
+          left -= extent.data.length
+        }
       }
     }
     return { bytes: size, extents }

@@ -4,10 +4,12 @@ import * as projects from './001-projects.ts'
 import * as containers from './002-containers.ts'
 import * as images from './003-images.ts'
 import * as networks from './004-networks.ts'
+import * as volumes from './005-volumes.ts'
 
 export const migrations: Record<string, Migration> = {
   '001-projects': projects,
   '002-containers': containers,
   '003-images': images,
   '004-networks': networks,
+  '005-volumes': volumes,
 }

@@ -1,0 +1,131 @@
+/**
+ * The ext4 that a new volume has. It is made once for each size and written again from memory for every further volume of that
+ * size: some hundred KiB with their holes, where mke2fs takes a process. All of it is known to be zero that is not written, so no guest
+ * writes inode tables at its leisure; and there is room in the group descriptors for it to grow.
+ */
+import { mkdir, mkdtemp, open, rm, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Ranges, readSparse, type SparseImage, writeSparse } from '../../lib/sparse.ts'
+import { run } from '../../lib/spawn.ts'
+import { GiB, KiB, MiB } from '../../lib/units.ts'
+
+/** What users see of a volume is below this directory of it: the root has lost+found. */
+export const dataDirectory = '_data'
+
+const blockBytes = 4 * KiB
+/** Sizes that differ from the default are few; each takes as much memory as is written of it. */
+const keptMax = 8
+/** The file system can grow to this without moving anything. */
+const growthBytesMax = 2_048 * GiB
+
+export class FileSystems {
+  readonly #directory: string
+  readonly #images = new Map<number, Promise<SparseImage>>()
+
+  /** `directory`: for what is made on the way. */
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** The file may not exist; it is on the disk when this resolves. */
+  async write(path: string, bytes: number): Promise<void> {
+    const image = await this.#image(bytes)
+    await writeSparse(path, image, process.getuid!())
+    await syncFile(path)
+  }
+
+  #image(bytes: number): Promise<SparseImage> {
+    const kept = this.#images.get(bytes)
+    if (kept) return kept
+    const made = this.#make(bytes)
+    this.#images.set(bytes, made)
+    made.catch(() => this.#images.delete(bytes))
+    for (const oldest of this.#images.keys()) {
+      if (this.#images.size <= keptMax) break
+      this.#images.delete(oldest)
+    }
+    return made
+  }
+
+  async #make(bytes: number): Promise<SparseImage> {
+    const directory = await mkdtemp(join(this.#directory, 'making-'))
+    try {
+      const path = join(directory, 'disk.img')
+      const root = join(directory, 'root')
+      await mkdir(join(root, dataDirectory), { recursive: true, mode: 0o755 })
+      const file = await open(path, 'wx', 0o600)
+      await file.close()
+      await truncate(path, bytes)
+      await run('mke2fs', [...optionsFor(bytes), '-d', root, path])
+      await syncFile(path)
+      return await readSparse(path, await allocated(path))
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+const rangesInBlock = 300
+
+/** undefined where the file system of the host cannot tell, as a tmpfs. */
+async function allocated(path: string): Promise<Ranges | undefined> {
+  const { stdout } = await run('filefrag', ['-v', '-b1', path]).catch(() => ({ stdout: '' }))
+  const ranges: { offset: number; bytes: number }[] = []
+  for (const [, first, last] of stdout.matchAll(/^ *\d+: *(\d+)\.\. *(\d+):/gm)) {
+    ranges.push({ offset: Number(first), bytes: Number(last) - Number(first) + 1 })
+  }
+  const told = ranges.reduce((sum, { bytes }) => sum + bytes, 0)
+  // The host keeps the list of the ranges in blocks of the file, too, when it is long.
+  const lists = blockBytes * (1 + Math.ceil(ranges.length / rangesInBlock))
+  return told + lists >= (await stat(path)).blocks * 512 ? ranges : undefined
+}
+
+function optionsFor(bytes: number): string[] {
+  const extended = ['assume_storage_prezeroed=1', 'nodiscard', 'root_owner=0:0']
+  if (bytes < growthBytesMax) extended.push(`resize=${growthBytesMax / blockBytes}`)
+  return [
+    ...['-q', '-F', '-t', 'ext4', '-b', String(blockBytes), '-m', '0', '-I', '256'],
+    ...['-O', 'metadata_csum,64bit,resize_inode', '-J', `size=${journalBytes(bytes) / MiB}`],
+    ...['-E', extended.join(',')],
+  ]
+}
+
+/** It is written in turns, so in time all of it takes room on the host. */
+function journalBytes(bytes: number): number {
+  if (bytes < 128 * MiB) return 4 * MiB
+  return bytes < GiB ? 16 * MiB : 32 * MiB
+}
+
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Names in it are on the disk. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Where ext4 says that its journal holds what is not in its place yet. */
+const superblock = { offset: 1_024, magicAt: 0x38, magic: 0xef53, incompatAt: 0x60, recover: 0x4 } as const
+
+/** One bit of what a guest wrote; nothing else of it is looked at here. */
+export async function needsRecovery(path: string): Promise<boolean> {
+  const file = await open(path, 'r')
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(KiB), 0, KiB, superblock.offset)
+    if (bytesRead < KiB || buffer.readUInt16LE(superblock.magicAt) !== superblock.magic) return false
+    return (buffer.readUInt32LE(superblock.incompatAt) & superblock.recover) !== 0
+  } finally {
+    await file.close()
+  }
+}
