@@ -1,8 +1,8 @@
 /**
  * Which way imports may go, each rule with its why. Left to right as a request travels:
- * main → api → engine → {images, networks, vm} → lib; `store` is reached through ports alone.
+ * main → api → engine → {images, networks, volumes, vm} → lib; `store` is reached through ports alone.
  */
-const folders = ['main', 'api', 'engine', 'images', 'networks', 'vm', 'store', 'lib', 'cli']
+const folders = ['main', 'api', 'engine', 'images', 'networks', 'volumes', 'vm', 'store', 'lib', 'cli']
 const only = (from, to, why) => ({
   name: `${from}-imports`,
   comment: why,
@@ -27,6 +27,7 @@ module.exports = {
     only('engine', ['lib'], 'the engine is given images, networks and sandboxes'),
     only('images', ['lib'], 'images know nothing of networks or sandboxes'),
     only('networks', ['lib'], 'networks know nothing of images or sandboxes'),
+    only('volumes', ['lib'], 'volumes know nothing of who attaches them'),
     only('vm', ['lib'], 'sandboxes know nothing of Docker'),
     only('store', ['lib'], 'the store implements ports and imports only their types'),
     only('lib', [], 'lib is at the bottom'),

@@ -11,6 +11,7 @@ import { type Log, silentLog } from '../lib/log.ts'
 import { Dispatcher } from './dispatch.ts'
 import type { Backends, Scope } from './docker/backends.ts'
 import { dockerRoutes } from './docker/routes.ts'
+import { hbRoutes } from './hb/routes.ts'
 import { type ApiLimits, defaultLimits } from './limits.ts'
 import { type ListenAddress, listenOn, type TlsMaterial } from './listen.ts'
 import { RouteTable } from './route.ts'
@@ -35,7 +36,13 @@ export function createDockerApi(options: DockerApiOptions): DockerApi {
   const limits = { ...defaultLimits, ...options.limits }
   const log = options.log ?? silentLog
   const { backends, scopeOf } = options
-  const dispatcher = new Dispatcher({ table: new RouteTable(dockerRoutes), backends, scopeOf, limits, log })
+  const dispatcher = new Dispatcher({
+    table: new RouteTable([...dockerRoutes, ...hbRoutes]),
+    backends,
+    scopeOf,
+    limits,
+    log,
+  })
   const servers = new Set<{ server: Server; sockets: Set<Socket> }>()
   return {
     async listen(address) {

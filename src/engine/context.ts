@@ -6,6 +6,7 @@ import type { EngineOptions } from './engine.ts'
 import type { Events } from './events.ts'
 import type { StoredContainer } from './ports/store.ts'
 import type { Registry } from './registry.ts'
+import type { VolumeKeeper } from './volumes/keeper.ts'
 
 export interface EngineContext {
   readonly options: EngineOptions
@@ -13,6 +14,7 @@ export interface EngineContext {
   readonly log: Log
   readonly events: Events
   readonly registry: Registry
+  readonly volumes: VolumeKeeper
   /** Work that goes on after its request was answered; close() waits for it. */
   readonly background: Background
   /** From here on nothing that happens is ours to record: the next daemon will find it. */

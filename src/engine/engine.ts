@@ -18,13 +18,17 @@ import type { ImageStore } from './ports/images.ts'
 import type { NetworkProvider } from './ports/network.ts'
 import type { SandboxProvider, SandboxSize } from './ports/sandbox.ts'
 import type { ContainerStore, EventStore } from './ports/store.ts'
+import type { VolumeProvider } from './ports/volumes.ts'
 import { recoverEngine } from './recover.ts'
 import { Registry } from './registry.ts'
+import { VolumeKeeper } from './volumes/keeper.ts'
+import { createVolumes, type Volumes } from './volumes/volumes.ts'
 
 export interface EngineOptions {
   readonly sandboxes: SandboxProvider
   readonly networks: NetworkProvider
   readonly images: ImageStore
+  readonly volumes: VolumeProvider
   readonly containers: ContainerStore
   readonly events: EventStore
   /** Each container has a directory below it, with its writable disk and its logs. */
@@ -37,6 +41,7 @@ export interface EngineOptions {
 
 export interface Engine {
   readonly containers: Containers
+  readonly volumes: Volumes
   readonly events: {
     subscribe(scope: { readonly project: string }, filter: EventFilter): AsyncIterable<EngineEvent>
   }
@@ -59,11 +64,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   await mkdir(options.directory, { recursive: true, mode: 0o711 })
   const clock = options.clock ?? createClock()
   const { log } = options
+  const events = new Events(options.events, clock, log)
   const context: EngineContext = {
     options,
     clock,
     log,
-    events: new Events(options.events, clock, log),
+    events,
+    volumes: new VolumeKeeper(options.volumes, events, log),
     registry: new Registry(),
     background: new Background(log),
     isClosing: false,
@@ -72,9 +79,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   for (const stored of await options.containers.load()) {
     context.registry.reserveName(stored.project, stored.name, stored.id)
     context.registry.add(new ContainerOwner(context, stored))
+    context.volumes.refer(
+      stored.id,
+      stored.spec.mounts.map(({ volume }) => volume),
+    )
   }
   return {
     containers: createContainers(context),
+    volumes: createVolumes(context),
     events: { subscribe: ({ project }, filter) => context.events.subscribe(project, filter) },
     system: { info: ({ project }) => engineInfo(context, engineId, project) },
     publish: (event) => context.events.publish(event),

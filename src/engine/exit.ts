@@ -15,6 +15,9 @@ import { scheduleRestart } from './restart.ts'
 import { restartsAfterExit } from './restart-policy.ts'
 import type { Run } from './run.ts'
 import { SIGKILL } from './signals.ts'
+import { unmountDeadlineMs } from './volumes/attach.ts'
+import { tellMounts } from './volumes/events.ts'
+import { hasUnwritten } from './volumes/unwritten.ts'
 
 export interface RecordedExit {
   readonly code: number
@@ -88,8 +91,14 @@ async function recordExit(
   if (run.port) tellNetwork(context, owner.container, run.port, 'disconnect')
 
   const removesItself = status === 'exited' && spec.autoRemove && !run.restartAsked
+  if (removesItself) run.dropsAnonymous = true
+  const mustUnmount = hasUnwritten(context, owner, run)
   try {
-    if (removesItself) await forget(context, owner)
+    if (removesItself && mustUnmount) {
+      // The next daemon must find the sandbox by its container, to let it write.
+      owner.changeState({ status: 'removing' })
+      await owner.save()
+    } else if (removesItself) await forget(context, owner, { volumes: true })
     else if (status === 'restarting') await scheduleRestart(context, owner, { ranMs, again: exit.again })
     else if (status === 'exited') await owner.save()
   } catch (error) {
@@ -100,7 +109,7 @@ async function recordExit(
   if (status !== 'restarting') owner.waiters.exited({ exitCode, error: '' })
   run.ended.resolve()
   beginTeardown(context, owner, run, {
-    discard: removesItself || status === 'removing' || status === 'dead',
+    discard: !mustUnmount && (removesItself || status === 'removing' || status === 'dead'),
   })
   if (removesItself) sweepRemoved(context, owner)
 }
@@ -120,7 +129,11 @@ export function beginTeardown(
   run: Run,
   how: { readonly discard: boolean },
 ): void {
-  owner.hurryTeardown = () => run.killSandbox()
+  context.volumes.attachments.leave(owner.id)
+  owner.hurryTeardown = async () => {
+    // What it wrote to volumes that stay has to come there first.
+    if (!hasUnwritten(context, owner, run)) await run.killSandbox()
+  }
   owner.teardown = tearDown(context, owner, run, how)
   context.background.add(owner.teardown)
 }
@@ -136,11 +149,14 @@ async function tearDown(
     // A guest that was paused when its process ended has to run to write its disk.
     if (run.frozen) await run.sandbox?.resume()
     if (discard || run.killed) await run.sandbox?.kill()
-    else await run.sandbox?.shutdown()
+    else
+      await run.sandbox?.shutdown(hasUnwritten(context, owner, run) ? { deadlineMs: unmountDeadlineMs } : {})
   } catch (error) {
     context.log.error({ container: owner.id, error: messageOf(error) }, 'a sandbox could not be ended')
   }
   // Also one that an earlier daemon did not come to release.
   if (owner.container.spec.network !== 'none') await releasePort(context, owner)
+  tellMounts(context, owner.container, 'unmount')
+  await context.volumes.detach(owner.id)
   owner.change({ sandbox: null })
 }

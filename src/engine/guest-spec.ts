@@ -6,9 +6,16 @@ import { limitsOf } from './create/sizes.ts'
 import { tmpfsOptions } from './create/tmpfs.ts'
 import type { ContainerSpec, ExecRequest } from './model.ts'
 import type { Port } from './ports/network.ts'
-import type { GuestContainer, GuestProcessSpec, SandboxConfiguration, SandboxSize } from './ports/sandbox.ts'
+import type {
+  AttachedVolume,
+  GuestContainer,
+  GuestProcessSpec,
+  SandboxConfiguration,
+  SandboxSize,
+} from './ports/sandbox.ts'
 import type { StoredContainer } from './ports/store.ts'
 import { mainProcessId } from './run.ts'
+import { guestMountsOf } from './volumes/wants.ts'
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -35,7 +42,12 @@ export function configurationOf(spec: ContainerSpec, port: Port | null): Sandbox
 
 export function guestContainerOf(
   { id, spec }: StoredContainer,
-  options: { readonly size: SandboxSize; readonly port: Port | null; readonly resolvConf: string },
+  options: {
+    readonly size: SandboxSize
+    readonly port: Port | null
+    readonly resolvConf: string
+    readonly volumes: readonly AttachedVolume[]
+  },
 ): GuestContainer {
   const { privileged } = spec
   return {
@@ -46,7 +58,7 @@ export function guestContainerOf(
     privileged,
     files: hostsFiles(spec, options.port, options.resolvConf),
     tmpfs: Object.entries(spec.tmpfs).map(([path, asked]) => ({ path, options: tmpfsOptions(path, asked) })),
-    mounts: [],
+    mounts: guestMountsOf(spec.mounts, options.volumes),
     maskedPaths: privileged ? [] : (spec.maskedPaths ?? maskedPaths),
     readonlyPaths: privileged ? [] : (spec.readonlyPaths ?? readonlyPaths),
     shmBytes: spec.shmBytes,

@@ -33,6 +33,34 @@ export interface HealthCheck extends HealthCheckRequest {
   readonly shell: readonly string[]
 }
 
+/** A volume at a place of a container, as it is asked for. */
+export interface MountRequest {
+  /** In a container, absolute and clean. */
+  readonly destination: string
+  /** By name; undefined: one of its own, that nobody named. */
+  readonly volume?: string
+  readonly readOnly: boolean
+  /** An empty volume stays so, whatever the image has there. */
+  readonly noCopy: boolean
+  /** A directory of the volume, relative and clean. */
+  readonly subpath?: string
+  /** Of the volume, when it has to be made; '': the built-in one. */
+  readonly driver: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly options: Readonly<Record<string, string>>
+  /** As inspect tells it: `z`, `ro`, … */
+  readonly mode: string
+}
+
+/** A volume at a place of a container. */
+export interface ContainerMount extends Omit<MountRequest, 'volume' | 'driver' | 'labels' | 'options'> {
+  /** Its id. */
+  readonly volume: string
+  readonly name: string
+  /** Made for this place: it goes with the container, when that is asked for. */
+  readonly anonymous: boolean
+}
+
 /** A request to make a container, before the image has had its say. undefined: not asked for. */
 export interface ContainerRequest {
   readonly name?: string
@@ -80,6 +108,13 @@ export interface ContainerRequest {
   readonly pidsLimit: number
   /** A size by name; else the smallest that fits, or the default one. */
   readonly size?: string
+  readonly mounts: readonly MountRequest[]
+  /** Places that get a volume of their own where nothing else is mounted. */
+  readonly anonymousVolumes: readonly string[]
+  /** Of those. */
+  readonly volumeDriver: string
+  /** Containers whose mounts it is to have too. */
+  readonly volumesFrom: readonly { readonly container: string; readonly readOnly: boolean }[]
   /** path → mount options. */
   readonly tmpfs: Readonly<Record<string, string>>
   readonly readonlyRoot: boolean
@@ -104,7 +139,18 @@ export interface ContainerRequest {
 export interface ContainerSpec
   extends Omit<
     ContainerRequest,
-    'cmd' | 'entrypoint' | 'workingDir' | 'user' | 'hostname' | 'stopSignal' | 'healthcheck' | 'name' | 'size'
+    | (
+        | 'cmd'
+        | 'entrypoint'
+        | 'workingDir'
+        | 'user'
+        | 'hostname'
+        | 'stopSignal'
+        | 'healthcheck'
+        | 'name'
+        | 'size'
+      )
+    | ('mounts' | 'anonymousVolumes' | 'volumesFrom' | 'volumeDriver')
   > {
   readonly image: string
   readonly imageId: string
@@ -118,6 +164,7 @@ export interface ContainerSpec
   readonly size: string
   /** Volumes the image declares. */
   readonly volumes: readonly string[]
+  readonly mounts: readonly ContainerMount[]
 }
 
 /** What may be changed of a container that is there; what is not named stays. */

@@ -19,6 +19,7 @@ import { restartsAfterExit, startsWithDaemon } from './restart-policy.ts'
 import { mainProcessId, Run } from './run.ts'
 import { again, beginStart } from './start.ts'
 import { resumeStop } from './stop.ts'
+import { wantsOf } from './volumes/wants.ts'
 
 /** Adopting is a handshake with each guest: so many at a time. */
 const adoptAtOnce = 16
@@ -37,6 +38,10 @@ export async function recoverEngine(context: EngineContext): Promise<void> {
   await Promise.all(Array.from({ length: adoptAtOnce }, adoptNext))
   await sandboxes.sweep(new Set([...adopted.values()].map(({ handle }) => handle.id)))
   await networks.restore(new Set([...adopted.keys()].map(({ id }) => id)))
+  // Before anything is started anew that would want them.
+  for (const { id, container } of adopted.keys()) {
+    context.volumes.adopt({ id, name: container.name }, wantsOf(container.spec.mounts))
+  }
   for (const owner of owners) {
     try {
       await owner.queue.run(() => recoverContainer(context, owner, adopted.get(owner)))
@@ -166,7 +171,10 @@ async function recordLoss(context: EngineContext, owner: ContainerOwner): Promis
 }
 
 async function removeNow(context: EngineContext, owner: ContainerOwner): Promise<void> {
-  await forget(context, owner)
+  const { spec } = owner.container
+  const isEnding = context.volumes.attachments.volumesOf(owner.id).length > 0
+  if (!isEnding) await forget(context, owner, { volumes: spec.autoRemove })
+  else owner.changeState({ status: 'removing' })
   sweepRemoved(context, owner)
 }
 

@@ -45,6 +45,10 @@ export class Registry {
     return this.#owners.has(id)
   }
 
+  get(id: string): ContainerOwner | undefined {
+    return this.#owners.get(id)
+  }
+
   all(): ContainerOwner[] {
     return [...this.#owners.values()]
   }

@@ -24,6 +24,8 @@ export class Run {
   /** We ended its sandbox: the exit code is that of SIGKILL. */
   killed = false
   outputEnded = false
+  /** The container is going, and its anonymous volumes with it. */
+  dropsAnonymous = false
   /** Signals that came while it was paused; a stopped guest takes none. */
   heldSignals = new Set<number>()
   /** Limits that it is to have when it runs again, for the same reason. */

@@ -25,6 +25,8 @@ import { scheduleRestart } from './restart.ts'
 import { restartsAfterExit } from './restart-policy.ts'
 import { Run } from './run.ts'
 import { type Refusal, refusalOf } from './start-failure.ts'
+import { attachVolumes } from './volumes/attach.ts'
+import { tellMounts } from './volumes/events.ts'
 
 /** The first start of an image may have to convert it; the sandbox provider has its own, shorter ones. */
 const claimDeadlineMs = 2 * minuteMs
@@ -76,6 +78,7 @@ async function drive(
   await owner.queue.run(async () => {
     owner.changeState({ status: 'running', pid: run.process!.pid, startedAt: run.startedAt })
     if (run.port) tellNetwork(context, owner.container, run.port, 'connect')
+    tellMounts(context, owner.container, 'mount')
     tell(context, owner.container, 'start')
     watchHealth(context, owner, run)
     watchExit(context, owner, run, again(context, owner))
@@ -91,7 +94,8 @@ async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Pr
   const { spec } = container
   const size = sandbox.handle.size
   const configured = sandbox.configure(configurationOf(spec, port))
-  const created = sandbox.createContainer(guestContainerOf(container, { size, port, resolvConf }))
+  const volumes = sandbox.handle.volumes ?? []
+  const created = sandbox.createContainer(guestContainerOf(container, { size, port, resolvConf, volumes }))
   const stored = store(context, owner, run, { sandbox, port })
   const prepared = allInOrder([configured, created, stored])
   // Handled below, whatever the plugging does.
@@ -130,7 +134,7 @@ async function gather(context: EngineContext, owner: ContainerOwner, run: Run, u
         ...(owner.container.port ? { ipv4: owner.container.port.ipv4 } : {}),
       })
     : Promise.resolve(null)
-  const sandbox = claim(context, owner, run, network)
+  const sandbox = claim(context, owner, run, network, undo)
   const others = [networks.resolvConf(), owner.log.beginRun()] as const
   const [portDone, sandboxDone] = await Promise.allSettled([port, sandbox, ...others])
   if (portDone.status === 'fulfilled' && portDone.value) {
@@ -144,11 +148,13 @@ async function gather(context: EngineContext, owner: ContainerOwner, run: Run, u
 }
 
 async function claim(
-  { options }: EngineContext,
+  context: EngineContext,
   owner: ContainerOwner,
   run: Run,
   network: string | null,
+  undo: Rollback,
 ): Promise<Sandbox> {
+  const { options } = context
   const { id, spec, scratchBaseBytes } = owner.container
   const path = owner.scratchPath
   const fresh = scratchBaseBytes === null
@@ -157,10 +163,10 @@ async function claim(
   const image = await options.images.blockImage(spec.imageId)
   const signal = AbortSignal.any([run.abort.signal, AbortSignal.timeout(claimDeadlineMs)])
   const size = sizeNamed(options.sizes, spec.size)
-  return options.sandboxes.claim(
-    { id, size, network, image, scratch: { path, fresh }, volumes: [] },
-    { signal },
-  )
+  // Undone last: until its sandbox has ended nobody else may have them.
+  undo.add(() => context.volumes.detach(id))
+  const volumes = await attachVolumes(context, owner.container, spec.mounts, signal)
+  return options.sandboxes.claim({ id, size, network, image, scratch: { path, fresh }, volumes }, { signal })
 }
 
 async function store(
@@ -242,7 +248,7 @@ async function afterFailure(
 ): Promise<void> {
   if (failure.aborted) return owner.save()
   const { spec, state } = owner.container
-  if (spec.autoRemove) return forget(context, owner)
+  if (spec.autoRemove) return forget(context, owner, { volumes: true })
   const retryable = ['exhausted', 'unavailable', 'deadline'].includes(kindOf(failure.error) ?? '')
   const exit = { code: state.exitCode, restartCount: state.restartCount, stoppedByUser: false }
   if (failure.byPolicy && retryable && restartsAfterExit(spec.restartPolicy, exit)) {

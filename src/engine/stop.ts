@@ -201,7 +201,7 @@ async function endOrForce(
 }
 
 /** SIGKILL, and the end of the sandbox when the guest cannot even do that. */
-async function forceEnd(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+export async function forceEnd(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
   const sent = run.signal(SIGKILL).catch((error) => {
     context.log.warn({ container: owner.id, error: messageOf(error) }, 'a guest did not take SIGKILL')
   })

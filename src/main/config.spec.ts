@@ -26,6 +26,7 @@ test('the defaults are what the code wants of them', () => {
   assert.equal(config.tcp, null)
   assert.deepEqual(config.insecureRegistries, [])
   assert.equal(config.rootDiskBytes, 10 * 2 ** 30)
+  assert.deepEqual([config.volumeBytes, config.volumeBytesMax], [10 * 2 ** 30, 2 ** 40])
   assert.ok(config.sizes.some(({ name }) => name === config.defaultSize))
 })
 
@@ -56,6 +57,10 @@ test('a value that makes no sense is refused with the names it can be given by',
     ['--pool-size', '', /--pool-size/],
     ['--default-size', 'xxl', /--default-size/],
     ['--root-disk-gb', '0', /--root-disk-gb/],
+    ['--volume-size', '0', /must be a size from 16M to 64T/],
+    ['--volume-size', 'large', /--volume-size /],
+    ['--volume-size', '2T', /2 TiB is more than --volume-size-max allows/],
+    ['--volume-size-max', '1P', /--volume-size-max/],
     ['--log-level', 'loud', /--log-level/],
   ]
   for (const [flag, value, message] of cases) {

@@ -6,8 +6,9 @@ import { isIPv4 } from 'node:net'
 import { totalmem } from 'node:os'
 import { Command, Option } from 'commander'
 import { z } from 'zod'
+import { formatBytes, parseBytes } from '../lib/bytes.ts'
 import { invalid } from '../lib/errors.ts'
-import { GiB } from '../lib/units.ts'
+import { GiB, MiB } from '../lib/units.ts'
 import { defaultSizes, type Size } from './sizes.ts'
 
 export interface Config {
@@ -27,6 +28,8 @@ export interface Config {
   readonly defaultSize: string
   readonly sizes: readonly Size[]
   readonly rootDiskBytes: number
+  readonly volumeBytes: number
+  readonly volumeBytesMax: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
@@ -135,6 +138,18 @@ export const settings = {
     fallback: '10',
     help: "size of a container's writable disk; it takes only what is written",
   },
+  volumeSize: {
+    flag: '--volume-size <size>',
+    env: 'HUMMINGBIRD_VOLUME_SIZE',
+    fallback: '10G',
+    help: 'size of a volume that asks for none; it takes only what is written',
+  },
+  volumeSizeMax: {
+    flag: '--volume-size-max <size>',
+    env: 'HUMMINGBIRD_VOLUME_SIZE_MAX',
+    fallback: '1T',
+    help: 'size that a volume can have at most',
+  },
   logLevel: {
     flag: '--log-level <debug|info|warn|error>',
     env: 'HUMMINGBIRD_LOG_LEVEL',
@@ -154,6 +169,16 @@ const whole = (min: number, max: number) =>
       `must be a number from ${min} to ${max}`,
     )
     .transform(Number)
+/** Volumes of less have no room for a file system, of more none on any host of today. */
+const volumeBytesLeast = 16 * MiB
+const volumeBytesMost = 64 * 1024 * GiB
+const size = z
+  .string()
+  .transform((text) => parseBytes(text) ?? 0)
+  .refine(
+    (bytes) => bytes >= volumeBytesLeast && bytes <= volumeBytesMost,
+    'must be a size from 16M to 64T, such as 10G',
+  )
 /** A clone that waits is worth its memory where there is plenty. */
 const poolSizeFor = (): number => Math.min(16, Math.max(1, Math.floor(totalmem() / GiB)))
 const schema = z.object({
@@ -174,6 +199,8 @@ const schema = z.object({
   ),
   defaultSize: z.enum(defaultSizes.map((size) => size.name) as [string, ...string[]]),
   rootDiskGb: whole(1, 1024),
+  volumeSize: size,
+  volumeSizeMax: size,
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
 })
 
@@ -198,14 +225,23 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       `${settings[name].flag.split(' ')[0]} (or ${settings[name].env}): ${issue.message}`,
     )
   }
-  const { tcp, tlsCert, tlsKey, tlsCa, insecureTcp, insecureRegistry, rootDiskGb, ...rest } = parsed.data
+  const { tcp, tlsCert, tlsKey, tlsCa, insecureTcp, insecureRegistry, rootDiskGb, ...others } = parsed.data
+  const { volumeSize, volumeSizeMax, ...rest } = others
   const tls = tlsFiles({ cert: tlsCert, key: tlsKey, ca: tlsCa }, tcp)
+  if (volumeSize > volumeSizeMax) {
+    throw invalid(
+      'bad_option',
+      `--volume-size: ${formatBytes(volumeSize)} is more than --volume-size-max allows`,
+    )
+  }
   return {
     ...rest,
     tcp: parseTcp(tcp, { open: insecureTcp === 'yes' || (tls?.ca !== undefined && tls.ca !== null) }),
     tls,
     insecureRegistries: insecureRegistry.split(',').filter(Boolean),
     rootDiskBytes: rootDiskGb * GiB,
+    volumeBytes: volumeSize,
+    volumeBytesMax: volumeSizeMax,
     sizes: defaultSizes,
   }
 }

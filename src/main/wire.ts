@@ -14,7 +14,9 @@ import { defaultProject, openDatabase } from '../store/database.ts'
 import { createEventStore } from '../store/events.ts'
 import { createImageRecords } from '../store/images.ts'
 import { createNetworkRecords } from '../store/networks.ts'
+import { createVolumeRecords } from '../store/volumes.ts'
 import { createSandboxProvider } from '../vm/provider.ts'
+import { createBuiltinVolumes } from '../volumes/builtin/volumes.ts'
 import type { Config } from './config.ts'
 import { readTls } from './tls.ts'
 
@@ -66,7 +68,15 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
       engine.publish({ project, type: 'image', action, actor: { id, attributes } }),
     log,
   })
+  const volumes = await createBuiltinVolumes({
+    records: createVolumeRecords(database),
+    directory: join(config.stateDir, 'volumes'),
+    sizeBytes: config.volumeBytes,
+    sizeBytesMax: config.volumeBytesMax,
+    log,
+  })
   const engine = await createEngine({
+    volumes,
     sandboxes,
     networks,
     images,
@@ -84,7 +94,13 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   sandboxes.fill([{ size, network, count: config.poolSize }])
 
   const api = createDockerApi({
-    backends: { containers: engine.containers, images, events: engine.events, system: engine.system },
+    backends: {
+      containers: engine.containers,
+      images,
+      events: engine.events,
+      volumes: engine.volumes,
+      system: engine.system,
+    },
     scopeOf: () => ({ project: defaultProject }),
     log,
   })

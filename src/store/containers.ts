@@ -79,7 +79,8 @@ function containerOf(row: Selectable<ContainerTables['containers']>): StoredCont
     project: row.project,
     name: row.name,
     createdAt: new Date(row.created_at_ms),
-    spec: JSON.parse(row.spec),
+    // Those of before there were volumes have none.
+    spec: { mounts: [], ...JSON.parse(row.spec) },
     state: stateOf(row.state),
     sandbox: row.sandbox && JSON.parse(row.sandbox),
     port: row.port && JSON.parse(row.port),

@@ -248,7 +248,70 @@ export interface SystemBackend {
   }>
 }
 
+export interface VolumeView {
+  readonly name: string
+  readonly driver: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly options: Readonly<Record<string, string>>
+  readonly sizeBytes: number
+  readonly createdAt: Date
+  /** Nobody chose its name. */
+  readonly anonymous: boolean
+  /** Ids of the containers that name it, also of those that do not run. */
+  readonly containers: readonly string[]
+  /** Containers that have it now. */
+  readonly attachments: readonly { readonly id: string; readonly name: string; readonly readOnly: boolean }[]
+}
+
+export interface VolumeSnapshotView {
+  readonly volume: string
+  readonly name: string
+  readonly sizeBytes: number
+  readonly createdAt: Date
+}
+
+/** One that does not exist: kind `not_found`, `get NAME: no such volume`. */
+export interface VolumesBackend {
+  /** One of that name that is there already is answered as it is. `invalid` and `not_found` (driver) in dockerd's words. */
+  create(
+    scope: Scope,
+    request: {
+      readonly name?: string
+      readonly driver: string
+      readonly labels: Readonly<Record<string, string>>
+      readonly options: Readonly<Record<string, string>>
+    },
+  ): Promise<VolumeView>
+  get(scope: Scope, name: string): Promise<VolumeView>
+  /** Oldest first. */
+  list(scope: Scope): Promise<readonly VolumeView[]>
+  /** `conflict` (`remove NAME: volume is in use - [ID]`). */
+  remove(scope: Scope, name: string): Promise<void>
+  /** Of those that no container names. */
+  prune(
+    scope: Scope,
+    matches: (volume: Pick<VolumeView, 'name' | 'labels' | 'anonymous'>) => boolean,
+  ): Promise<{ names: readonly string[]; bytes: number }>
+  /** Of the host's disk. */
+  usedBytes(scope: Scope, name: string): Promise<number>
+  /** `invalid` when it would be smaller, or larger than may be. */
+  grow(scope: Scope, name: string, sizeBytes: number): Promise<VolumeView>
+  /** Of all volumes, also of those that are gone, unless it is said of which. */
+  snapshots(scope: Scope, volume?: string): Promise<readonly VolumeSnapshotView[]>
+  snapshotUsedBytes(scope: Scope, volume: string, name: string): Promise<number>
+  snapshot(scope: Scope, volume: string, name: string): Promise<VolumeSnapshotView>
+  removeSnapshot(scope: Scope, volume: string, name: string): Promise<void>
+  /** `conflict` while it is attached. */
+  restore(scope: Scope, name: string, snapshot: string): Promise<void>
+  clone(
+    scope: Scope,
+    name: string,
+    target: { readonly name: string; readonly snapshot?: string },
+  ): Promise<VolumeView>
+}
+
 export interface Backends {
+  readonly volumes: VolumesBackend
   readonly containers: ContainersBackend
   readonly images: ImagesBackend
   readonly events: EventsBackend

@@ -4,12 +4,12 @@ import { containerRoutes } from './containers/containers.routes.ts'
 import { lifecycleRoutes } from './containers/lifecycle.routes.ts'
 import { containerStreamRoutes } from './containers/streams.routes.ts'
 import { absentRoutes } from './elsewhere/absent.routes.ts'
-import { volumeRoutes } from './elsewhere/volumes.routes.ts'
 import { execRoutes } from './exec/exec.routes.ts'
 import { imageRoutes } from './images/images.routes.ts'
 import { imageTransferRoutes } from './images/transfer.routes.ts'
 import { networkRoutes } from './networks/networks.routes.ts'
 import { systemRoutes } from './system/system.routes.ts'
+import { volumeRoutes } from './volumes/volumes.routes.ts'
 
 export const dockerRoutes: readonly Route[] = [
   ...systemRoutes,

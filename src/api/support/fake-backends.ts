@@ -11,6 +11,7 @@ import type {
   SystemBackend,
 } from '../docker/backends.ts'
 import { FakeContainers } from './fake-containers.ts'
+import { FakeVolumes } from './fake-volumes.ts'
 import { fakeImage } from './samples.ts'
 
 export class FakeEvents implements EventsBackend {
@@ -164,6 +165,7 @@ export interface FakeCloud extends Backends {
   readonly containers: FakeContainers
   readonly images: FakeImages
   readonly events: FakeEvents
+  readonly volumes: FakeVolumes
 }
 
 export function fakeCloud(): FakeCloud {
@@ -172,5 +174,5 @@ export function fakeCloud(): FakeCloud {
   const containers = new FakeContainers(events.tell, (name) =>
     images.images.some(({ tags, id }) => tags.includes(familiar(name)) || id === name),
   )
-  return { containers, images, events, system: fakeSystem }
+  return { containers, images, events, volumes: new FakeVolumes(), system: fakeSystem }
 }

@@ -29,7 +29,7 @@ export const configSamples: Readonly<Record<string, FieldSample>> = {
   Healthcheck: of({ Test: ['CMD-SHELL', 'true'], Interval: 1e9 }),
   ArgsEscaped: noted('of Windows', true),
   Image: of('nginx'),
-  Volumes: noted("what is written there is in the container's own layer", { '/data': {} }),
+  Volumes: of({ '/data': {} }, { data: {} }),
   WorkingDir: of('/srv'),
   Entrypoint: of(['sh']),
   NetworkDisabled: of(true),
@@ -48,7 +48,14 @@ export const configSamples: Readonly<Record<string, FieldSample>> = {
 }
 
 export const hostConfigSamples: Readonly<Record<string, FieldSample>> = {
-  Binds: noted("a path alone is in the container's own layer", ['/data'], ['/host:/data'], ['name:/data']),
+  Binds: noted(
+    'a volume is a disk of its own: one container has it read-write, or many read-only',
+    ['/data'],
+    ['name:/data'],
+    ['name:/data:ro'],
+    ['/host:/data'],
+    ['name:/data:shared'],
+  ),
   ContainerIDFile: noted('the client writes it', '/tmp/id'),
   LogConfig: of({ Type: 'local', Config: { 'max-size': '1m' } }, { Type: 'none' }, { Type: 'syslog' }),
   NetworkMode: of('none', 'host', 'container:other', 'mine'),
@@ -59,13 +66,18 @@ export const hostConfigSamples: Readonly<Record<string, FieldSample>> = {
   ),
   RestartPolicy: of({ Name: 'always' }, { Name: 'on-failure', MaximumRetryCount: 3 }),
   AutoRemove: of(true),
-  VolumeDriver: noted('there are no volumes', 'local'),
-  VolumesFrom: of(['other']),
+  VolumeDriver: noted('another than `local` is not found', 'local'),
+  VolumesFrom: of(['other'], ['other:ro']),
   Mounts: of(
     [{ Type: 'tmpfs', Target: '/scratch' }],
     [{ Type: 'volume', Target: '/data' }],
     [{ Type: 'volume', Source: 'name', Target: '/data' }],
+    [{ Type: 'volume', Source: 'name', Target: '/data', VolumeOptions: { Subpath: 'a/b' } }],
+    [{ Type: 'volume', Target: '/data', ReadOnly: true }],
     [{ Type: 'bind', Source: '/host', Target: '/data' }],
+    [{ Type: 'image', Source: 'busybox', Target: '/data' }],
+    [{ Type: 'cluster', Source: 'name', Target: '/data' }],
+    [{ Type: 'npipe', Source: 'name', Target: '/data' }],
   ),
   Tmpfs: of({ '/scratch': 'size=1m' }),
   ConsoleSize: { values: [[24, 80]], beside: { Tty: true } },
@@ -138,7 +150,8 @@ export const hostConfigSamples: Readonly<Record<string, FieldSample>> = {
 /** What works otherwise than with dockerd, by method and path. */
 export const endpointNotes: Readonly<Record<string, string>> = {
   'POST /containers/create': 'some fields are refused, see below',
-  'POST /containers/:id/start': 'checkpoints are refused',
+  'POST /containers/:id/start':
+    'checkpoints are refused; so is a volume that another container has (409), unless both have it read-only',
   'POST /containers/:id/update':
     'more memory or CPUs than the size of the microVM has are refused; of what is paused when it runs again',
   'POST /containers/:id/pause': 'the whole microVM stands still, its clock too',
@@ -149,11 +162,8 @@ export const endpointNotes: Readonly<Record<string, string>> = {
   'GET /networks/:id': '`bridge` alone',
   'POST /networks/prune': 'there is nothing to prune',
   'DELETE /networks/:id': '`bridge` cannot be removed',
-  'GET /volumes': 'there are none',
-  'GET /volumes/*name': 'there are none: 404',
-  'PUT /volumes/*name': 'there are none: 404',
-  'DELETE /volumes/*name': 'there are none: 404, or 204 with `force`',
-  'POST /volumes/prune': 'there is nothing to prune',
+  'POST /volumes/create':
+    'a volume is a disk of its own: `size` is its one option, and `Mountpoint` is empty, for no directory of the host has its files',
   'GET /plugins': 'there are none',
   'GET /plugins/*name/json': 'there are none: 404',
   'POST /build/prune': 'there is nothing to prune',

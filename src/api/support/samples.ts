@@ -29,6 +29,10 @@ export const sampleRequest: ContainerRequest = {
   cpuPeriodUs: 0,
   cpuShares: 0,
   pidsLimit: 0,
+  mounts: [],
+  anonymousVolumes: [],
+  volumeDriver: '',
+  volumesFrom: [],
   tmpfs: {},
   readonlyRoot: false,
   privileged: false,
@@ -72,6 +76,7 @@ export function fakeContainer(request: Partial<ContainerRequest> = {}, project =
       ...(healthcheck ? { healthcheck: { ...healthcheck, shell: ['/bin/sh', '-c'] } } : {}),
       size: rest.size ?? 's1',
       volumes: [],
+      mounts: [],
     },
     state: {
       status: 'created',

@@ -12,6 +12,7 @@ import type { Image } from '../ports/images.ts'
 import type { PublishedPort } from '../ports/network.ts'
 import type { StoredContainer } from '../ports/store.ts'
 import { parseSignal } from '../signals.ts'
+import { resolveMounts } from '../volumes/mounts.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { extraHost } from './hosts-files.ts'
 import { mergeCommand, mergeEnv, mergeHealthCheck } from './merge-image.ts'
@@ -32,12 +33,14 @@ export async function createContainer(
   registry.reserveName(project, name, id)
   undo.add(() => registry.releaseName(project, name))
   const image = await options.images.resolve(project, request.image)
+  const spec = specOf(id, request, image, context)
+  const mounts = await mountsOf(context, { id, project }, request, spec.volumes, undo)
   const container: StoredContainer = {
     id,
     project,
     name,
     createdAt: dateOf(clock.nowNano()),
-    spec: specOf(id, request, image, context),
+    spec: { ...spec, mounts },
     state: {
       status: 'created',
       exitCode: 0,
@@ -66,6 +69,24 @@ export async function createContainer(
   return { container, warnings: warningsOf(request) }
 }
 
+/** A failure leaves no volume that nobody named. */
+async function mountsOf(
+  context: EngineContext,
+  container: { readonly id: string; readonly project: string },
+  request: ContainerRequest,
+  imageVolumes: readonly string[],
+  undo: Rollback,
+) {
+  const anonymous: string[] = []
+  undo.add(async () => {
+    await context.volumes.removeAnonymous(container.id, anonymous)
+    context.volumes.forget(container.id)
+  })
+  return resolveMounts(context, container, request, imageVolumes, (mount) => {
+    if (mount.anonymous) anonymous.push(mount.volume)
+  })
+}
+
 function warningsOf(request: ContainerRequest): readonly string[] {
   return request.network === 'none' && request.publish.length > 0
     ? ['Published ports are discarded when using no network']
@@ -75,7 +96,8 @@ function warningsOf(request: ContainerRequest): readonly string[] {
 function specOf(id: string, request: ContainerRequest, image: Image, context: EngineContext): ContainerSpec {
   const { sizes, defaultSize } = context.options
   const { config } = image
-  const { name: _, healthcheck: asked, ...rest } = request
+  const { name: _, healthcheck: asked, mounts: _m, anonymousVolumes: _a, volumesFrom: _f, ...more } = request
+  const { volumeDriver: _d, ...rest } = more
   const healthcheck = mergeHealthCheck(asked, config)
   const spec: ContainerSpec = {
     ...rest,
@@ -90,6 +112,7 @@ function specOf(id: string, request: ContainerRequest, image: Image, context: En
     ...(healthcheck ? { healthcheck } : {}),
     size: chooseSize(request, sizes, defaultSize).name,
     volumes: Object.keys(config.Volumes),
+    mounts: [],
     ...portsOf(request, Object.keys(config.ExposedPorts)),
   }
   check(spec)

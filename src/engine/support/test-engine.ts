@@ -12,6 +12,7 @@ import type { AttachSession, ContainerRequest, LogChunk } from '../model.ts'
 import type { ImageStore } from '../ports/images.ts'
 import type { NetworkProvider, Port } from '../ports/network.ts'
 import { FakeSandboxes } from './fake-sandboxes.ts'
+import { MemoryVolumes } from './memory-volumes.ts'
 
 export const scope = { project: 'default' }
 
@@ -116,6 +117,10 @@ const plainRequest: ContainerRequest = {
   cpuPeriodUs: 0,
   cpuShares: 0,
   pidsLimit: 0,
+  mounts: [],
+  anonymousVolumes: [],
+  volumeDriver: '',
+  volumesFrom: [],
   tmpfs: {},
   readonlyRoot: false,
   privileged: false,
@@ -134,6 +139,7 @@ const plainRequest: ContainerRequest = {
 export class TestEngine implements AsyncDisposable {
   readonly sandboxes: FakeSandboxes
   readonly networks: FakeNetworks
+  readonly volumes = new MemoryVolumes()
   readonly directory: string
   /** Awaited by each write of a container to the store; may throw. */
   onStore: () => void | Promise<void> = () => {}
@@ -176,6 +182,7 @@ export class TestEngine implements AsyncDisposable {
         },
       },
       events: createEventStore(database),
+      volumes: this.volumes,
       directory: join(this.directory, 'containers'),
       sizes: [
         { name: 's1', vcpus: 1, memoryMiB: 64 },
@@ -192,6 +199,12 @@ export class TestEngine implements AsyncDisposable {
     await this.engine.close()
     await this.#closeStore()
     await meanwhile()
+    await this.open()
+  }
+
+  /** The daemon ends without finishing anything, and the next one starts. */
+  async kill(): Promise<void> {
+    await this.#closeStore()
     await this.open()
   }
 

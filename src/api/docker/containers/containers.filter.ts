@@ -78,7 +78,10 @@ function matcher(filters: Filters): (container: Container) => boolean {
         (!isUp(container) && state.startedAt !== null && exited.includes(state.exitCode))) &&
       (health.length === 0 || health.includes(healthStatus(state))) &&
       tasks !== true &&
-      !filters.has('volume') &&
+      (!filters.has('volume') ||
+        spec.mounts.some(({ name, destination }) =>
+          [name, destination].some((own) => filters.get('volume').includes(own)),
+        )) &&
       !filters.get('isolation').some((isolation) => isolation !== 'default') &&
       inNetwork(container, filters) &&
       (publish.length === 0 || published.some((port) => publish.some((within) => within(port)))) &&

@@ -3,6 +3,7 @@ import type { Container } from '../../../engine/model.ts'
 import { rfc3339Nano, unixSeconds } from '../time.ts'
 import { readFrontend } from './frontend.ts'
 import { healthCheckJson } from './health.request.ts'
+import { mountsJson } from './mounts.present.ts'
 import { networkSettings, networks, portList } from './network.present.ts'
 import { dockerState, stateJson, statusText } from './state.present.ts'
 
@@ -36,7 +37,7 @@ export function inspectJson(container: Container, extras: { execIds: readonly st
     HostConfig: readFrontend(spec.frontend).hostConfig,
     GraphDriver: { Name: 'squashfs', Data: null },
     ...(extras.sizes ? sizesJson(extras.sizes) : {}),
-    Mounts: [],
+    Mounts: mountsJson(container),
     Config: configJson(container),
     NetworkSettings: networkSettings(container),
   }
@@ -95,7 +96,7 @@ export function summaryJson(container: Container, now: Date, sizes?: Sizes) {
       ...(hostConfig.Annotations ? { Annotations: hostConfig.Annotations } : {}),
     },
     NetworkSettings: { Networks: networks(container) },
-    Mounts: [],
+    Mounts: mountsJson(container),
   }
 }
 

@@ -5,6 +5,7 @@ import { clip, refuseIf, terminalSizeMax } from '../query.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
 import { echoOf } from './frontend.ts'
 import { healthCheck, healthWarnings } from './health.request.ts'
+import { mountsOf } from './mounts.request.ts'
 import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
 import { refuseHostConfig, splitOption } from './refusals.ts'
 import {
@@ -40,7 +41,7 @@ export async function containerRequest(
     ulimits: ulimits(host),
     autoRemove: host.AutoRemove,
     init: host.Init ?? false,
-    tmpfs: tmpfs(host),
+    ...mountsOf(body),
     sysctls: host.Sysctls,
     frontend: echoOf(original, body),
   }
@@ -125,22 +126,4 @@ async function networking(body: CreateBody, lookUp: () => Promise<DefaultNetwork
     dnsOptions: host.DnsOptions,
     extraHosts: await extraHosts(host.ExtraHosts, lookUp),
   }
-}
-
-/** Of `--tmpfs path:options` and of `--mount type=tmpfs`. */
-function tmpfs(host: HostConfig): Record<string, string> {
-  const mounts = new Map(Object.entries(host.Tmpfs))
-  for (const { Type: type, Target: target, ReadOnly: readOnly, TmpfsOptions: given } of host.Mounts) {
-    if (type !== 'tmpfs') continue
-    const options = [
-      ...(readOnly ? ['ro'] : []),
-      ...(given?.SizeBytes ? [`size=${given.SizeBytes}`] : []),
-      ...(given?.Mode ? [`mode=${given.Mode.toString(8)}`] : []),
-    ]
-    mounts.set(target, options.join(','))
-  }
-  for (const path of mounts.keys()) {
-    refuseIf(!path.startsWith('/'), `invalid mount path: '${clip(path)}' mount path must be absolute`)
-  }
-  return Object.fromEntries(mounts)
 }

@@ -14,12 +14,23 @@ import {
 } from '../fields.ts'
 import * as q from '../query.ts'
 
-export const mount = z.looseObject({
+const mount = z.looseObject({
   Type: text,
   Source: text,
   Target: text,
   ReadOnly: flag,
-  TmpfsOptions: z.looseObject({ SizeBytes: integer, Mode: integer }).nullish(),
+  BindOptions: z.looseObject({}).nullish(),
+  VolumeOptions: z
+    .looseObject({
+      NoCopy: flag,
+      Labels: map,
+      Subpath: text,
+      DriverConfig: z.looseObject({ Name: text, Options: map }).nullish(),
+    })
+    .nullish(),
+  TmpfsOptions: z
+    .looseObject({ SizeBytes: integer, Mode: integer, Options: z.array(z.array(z.string())).nullish() })
+    .nullish(),
 })
 
 const portBinding = z.looseObject({ HostIp: text, HostPort: text })
@@ -32,6 +43,7 @@ export const hostConfig = z.looseObject({
     .transform((value) => value ?? []),
   Tmpfs: map,
   VolumesFrom: strings,
+  VolumeDriver: text,
   LogConfig: z.looseObject({ Type: text, Config: map }).nullish(),
   NetworkMode: text,
   PortBindings: z
@@ -141,6 +153,7 @@ export const createBody = z.looseObject(
     NetworkDisabled: flag,
     MacAddress: text,
     Labels: map,
+    Volumes: set,
     StopSignal: text,
     StopTimeout: integerOrNull,
     Healthcheck: z

@@ -27,9 +27,6 @@ const containerMode = (option: string, value: string) =>
   notYet(`${option} ${value} is not supported yet: each container has a microVM of its own`)
 
 const rules: readonly Rule[] = [
-  bindMounts,
-  mounts,
-  (c) => c.VolumesFrom.length > 0 && notYet('--volumes-from is not supported yet: there are no volumes'),
   (c) => hostMode('--network', c.NetworkMode) || containerMode('--network', c.NetworkMode),
   (c) => hostMode('--pid', c.PidMode) || containerMode('--pid', c.PidMode),
   (c) => hostMode('--ipc', c.IpcMode) || containerMode('--ipc', c.IpcMode),
@@ -60,41 +57,6 @@ const rules: readonly Rule[] = [
     notYet('limits of block I/O (--blkio-weight, --device-read-bps, …) are not supported yet'),
   securityOptions,
 ]
-
-function bindMounts(config: HostConfig): Refusal {
-  for (const bind of config.Binds) {
-    const [source, target] = bind.split(':')
-    if (target === undefined) continue
-    if (source!.startsWith('/') || source!.startsWith('.')) return bindOfHost(bind)
-    return namedVolume(source!)
-  }
-  return undefined
-}
-
-function mounts(config: HostConfig): Refusal {
-  for (const { Type: type, Source: source, Target: target } of config.Mounts) {
-    if (type === 'bind') return bindOfHost(source)
-    if (type === 'volume') {
-      if (source) return namedVolume(source)
-    } else if (type !== 'tmpfs') return notYet(`mounts of type "${type}" are not supported`)
-    if (!target.startsWith('/')) {
-      return never(
-        `invalid mount config for type "${type}": invalid mount path: '${target}' mount path must be absolute`,
-      )
-    }
-  }
-  return undefined
-}
-
-const bindOfHost = (bind: string) =>
-  never(
-    `invalid mount config for type "bind": ${bind}: a container here has a microVM of its own and sees no files of a host; put them into the image`,
-  )
-
-const namedVolume = (name: string) =>
-  notYet(
-    `the volume "${name}" cannot be mounted: volumes are not supported yet; what a container writes is kept until it is removed`,
-  )
 
 function throttlesDisk(config: HostConfig): boolean {
   const devices = [

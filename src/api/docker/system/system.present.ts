@@ -45,7 +45,7 @@ export function infoJson(info: SystemInfo, containers: readonly Container[], ima
     Driver: 'squashfs',
     DriverStatus: [['Hypervisor', info.hypervisor], ['Accelerator', info.accelerator], ...sizeLines(info)],
     Plugins: {
-      Volume: [],
+      Volume: ['local'],
       Network: ['bridge', 'null'],
       Authorization: null,
       Log: ['json-file', 'local', 'none'],

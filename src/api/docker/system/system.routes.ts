@@ -5,6 +5,7 @@ import { noQuery, type Route, route } from '../../route.ts'
 import { summaryJson } from '../containers/containers.present.ts'
 import { imageSummaryJson } from '../images/images.present.ts'
 import type { Output } from '../output.ts'
+import { volumeJson } from '../volumes/volumes.present.ts'
 import { eventFilter, eventJson } from './events.present.ts'
 import { infoJson, versionJson } from './system.present.ts'
 import * as schema from './system.schema.ts'
@@ -73,20 +74,23 @@ async function usage({
   reply,
 }: Exchange<Output<typeof schema.usageQuery>>): Promise<void> {
   const asked = (type: string) => query.type.length === 0 || query.type.includes(type)
-  const [containers, images] = await Promise.all([
+  const [containers, images, volumes] = await Promise.all([
     backends.containers.list(scope),
     backends.images.list(scope),
+    asked('volume') ? backends.volumes.list(scope) : [],
   ])
   const now = new Date()
   const lines = containers.map(async (container) =>
     summaryJson(container, now, await backends.containers.sizes(scope, container.id)),
   )
+  const volumeUsage = async (volume: (typeof volumes)[number]) =>
+    volumeJson(volume, { bytes: await backends.volumes.usedBytes(scope, volume.name) })
   const used = (id: string) => containers.filter(({ spec }) => spec.imageId === id).length
   reply.json(200, {
     ...(asked('image') ? { LayersSize: await backends.images.usage(scope) } : {}),
     Images: asked('image') ? images.map((image) => imageSummaryJson(image, used(image.id), version)) : null,
     Containers: asked('container') ? await Promise.all(lines) : null,
-    Volumes: asked('volume') ? [] : null,
+    Volumes: asked('volume') ? await Promise.all(volumes.map(volumeUsage)) : null,
     BuildCache: asked('build-cache') ? [] : null,
     BuilderSize: 0,
   })
