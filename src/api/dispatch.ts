@@ -13,6 +13,7 @@ import type { ApiLimits } from './limits.ts'
 import { Reply } from './reply.ts'
 import type { Found, RouteTable } from './route.ts'
 import { finish, hijackPlain, hijackUpgraded, readExactly } from './streams/hijack.ts'
+import { acceptWebSocket } from './streams/web-socket.ts'
 import { atLeast, checkVersion, commonHeaders, splitVersion } from './versions.ts'
 
 export interface DispatchOptions {
@@ -44,8 +45,10 @@ export class Dispatcher {
 
   /** Whether a request for an upgrade is one that may have it; else it is answered as an ordinary one. */
   upgrades(request: IncomingMessage): boolean {
+    const wanted = request.headers.upgrade?.toLowerCase()
     try {
-      return request.headers.upgrade?.toLowerCase() === 'tcp' && this.#find(request)?.route.hijacks === true
+      const route = wanted === 'tcp' || wanted === 'websocket' ? this.#find(request)?.route : undefined
+      return (wanted === 'tcp' ? route?.hijacks : route?.webSocket) === true
     } catch {
       return false
     }
@@ -122,6 +125,7 @@ export class Dispatcher {
       signal,
       reply: new Reply(response, signal),
       hijack: (type) => this.#hijack(arrival, type),
+      webSocket: (options) => this.#webSocket(arrival, options),
     }
     await route.handle(exchange)
   }
@@ -150,6 +154,17 @@ export class Dispatcher {
     if (!upgraded) return hijackPlain(request, response, { ...common, 'Content-Type': type.plain }, limits)
     response.detachSocket(upgraded)
     return hijackUpgraded(upgraded, { ...common, 'Content-Type': type.upgraded }, limits)
+  }
+
+  async #webSocket(arrival: Arrival, { binary }: { binary: boolean }) {
+    const { request, response, upgraded } = arrival
+    const { limits } = this.#options
+    if (!upgraded) throw invalid('no_websocket', 'this is a WebSocket: ask for it with Upgrade: websocket')
+    const headers = commonHeaders as Record<string, string>
+    const connection = await acceptWebSocket(request, upgraded, { headers, binary, limits })
+    arrival.hijacked = true
+    response.detachSocket(upgraded)
+    return connection
   }
 
   #find(request: IncomingMessage): (Found & { version: string; search: URLSearchParams }) | undefined {
@@ -222,9 +237,14 @@ function drain(request: IncomingMessage, lingerMs: number): void {
   request.resume()
 }
 
-/** A page in the operator's browser can reach loopback; no client of Docker sends these. */
+/**
+ * A page in the operator's browser can reach loopback; no client of Docker sends these, but that some of WebSockets name as
+ * the origin the very address they ask. No page comes from there; one of a name that was made to lead here might.
+ */
 function refuseWebPages({ headers }: IncomingMessage): void {
-  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+  const { origin, host = '' } = headers
+  const ofClient = origin === `http://${host}` && /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host)
+  if ((origin !== undefined && !ofClient) || headers['sec-fetch-site'] !== undefined) {
     throw forbidden('web_page', 'requests from web pages are refused: this API is for Docker clients')
   }
 }

@@ -25,4 +25,6 @@ export interface Exchange<Query = unknown, Body = unknown> {
   readonly reply: Reply
   /** The connection becomes a raw stream; a client that asked for no upgrade is served as old ones were. */
   hijack(type: { upgraded: string; plain: string }): HijackedConnection
+  /** The connection becomes a WebSocket. Rejects with kind `invalid` when the client did not ask for one. */
+  webSocket(options: { binary: boolean }): Promise<HijackedConnection>
 }

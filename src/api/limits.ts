@@ -19,6 +19,8 @@ export interface ApiLimits {
   readonly lingerMs: number
   /** How often a half-closed connection is asked whether the client is still there. */
   readonly vanishedProbeMs: number
+  /** A message of the input is held whole. */
+  readonly webSocketMessageBytesMax: number
   /** Progress lines (they are many and each outdates the last) are left out while so much is not yet taken. */
   readonly progressBacklogBytesMax: number
   /** `close()` waits so long for what is being answered. */
@@ -35,6 +37,7 @@ export const defaultLimits: ApiLimits = {
   connectionsMax: 4096,
   lingerMs: 10 * secondMs,
   vanishedProbeMs: 5 * secondMs,
+  webSocketMessageBytesMax: MiB,
   progressBacklogBytesMax: 256 * KiB,
   closeGraceMs: 2 * secondMs,
 }

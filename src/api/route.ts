@@ -23,6 +23,8 @@ export interface Route {
   readonly body: z.ZodType | null
   /** The connection may become a raw stream. */
   readonly hijacks: boolean
+  /** The connection may become a WebSocket. */
+  readonly webSocket: boolean
   /** false: known, and answered only with the reason why not. */
   readonly served: boolean
   readonly handle: (exchange: Exchange) => Promise<void> | void
@@ -33,6 +35,7 @@ interface RouteOptions<Query extends z.ZodType, Body extends z.ZodType> {
   readonly body?: Body
   readonly since?: string
   readonly hijacks?: boolean
+  readonly webSocket?: boolean
   readonly served?: boolean
 }
 
@@ -51,6 +54,7 @@ export function route<Query extends z.ZodType, Body extends z.ZodType = z.ZodUnd
     query: options.query,
     body: options.body ?? null,
     hijacks: options.hijacks ?? false,
+    webSocket: options.webSocket ?? false,
     served: options.served ?? true,
     // The dispatcher parses query and body with these very schemas before it calls.
     handle: handle as Route['handle'],

@@ -1,12 +1,13 @@
 /** What flows out of a container, and into it: attach, logs, stats. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LogChunk } from '../../../engine/model.ts'
+import type { AttachSession, Container, LogChunk } from '../../../engine/model.ts'
 import type { ContainerStats } from '../../../engine/ports/sandbox.ts'
-import { conflict, invalid, kindOf, notImplemented } from '../../../lib/errors.ts'
+import { conflict, invalid, kindOf } from '../../../lib/errors.ts'
 import { secondMs } from '../../../lib/units.ts'
 import type { Exchange } from '../../exchange.ts'
-import { noQuery, type Route, route } from '../../route.ts'
+import { type Route, route } from '../../route.ts'
 import { parseDetachKeys } from '../../streams/detach-keys.ts'
+import type { HijackedConnection } from '../../streams/hijack.ts'
 import { carrySession } from '../../streams/session.ts'
 import { frame, multiplexedStreamType, rawStreamType } from '../../streams/stdcopy.ts'
 import { atLeast } from '../../versions.ts'
@@ -18,7 +19,10 @@ import { statsJson } from './stats.present.ts'
 
 export const containerStreamRoutes: readonly Route[] = [
   route('POST', '/containers/:id/attach', attach, { query: schema.attachQuery, hijacks: true }),
-  route('GET', '/containers/:id/attach/ws', attachWebSocket, { query: noQuery, served: false }),
+  route('GET', '/containers/:id/attach/ws', attachWebSocket, {
+    query: schema.attachQuery,
+    webSocket: true,
+  }),
   route('GET', '/containers/:id/logs', logs, { query: schema.logsQuery }),
   route('GET', '/containers/:id/stats', stats, { query: schema.statsQuery }),
 ]
@@ -28,33 +32,72 @@ export function streamType(tty: boolean, version: string): string {
   return !tty && atLeast(version, '1.42') ? multiplexedStreamType : rawStreamType
 }
 
-async function attach(exchange: Exchange<Output<typeof schema.attachQuery>>): Promise<void> {
-  const { backends, scope, params, query, version, signal, limits, log } = exchange
-  const detachKeys = parseDetachKeys(query.detachKeys)
-  const { id, spec, state } = await backends.containers.get(scope, params.id!)
-  if (state.status === 'paused') {
-    throw conflict('paused', `container ${params.id} is paused, unpause the container before attach`)
-  }
-  if (state.status === 'restarting') {
-    throw conflict('restarting', `container ${params.id} is restarting, wait until the container is running`)
-  }
+type Attach = Exchange<Output<typeof schema.attachQuery>>
+
+async function attach(exchange: Attach): Promise<void> {
+  const { query, version, params } = exchange
+  const { container, detachKeys } = await attachable(exchange)
+  const { spec } = container
   const { stdin, stdout, stderr, logs, stream } = query
-  const session = await backends.containers.attach(scope, id, { stdin, stdout, stderr, logs, stream })
+  const wanted = { stdin, stdout, stderr, logs, stream }
+  const session = await exchange.backends.containers.attach(exchange.scope, params.id!, wanted)
   const upgraded = streamType(spec.tty, version)
-  await carrySession(session, exchange.hijack({ upgraded, plain: rawStreamType }), {
+  await carryAttached(exchange, session, exchange.hijack({ upgraded, plain: rawStreamType }), {
+    ...{ container, detachKeys },
     framed: !spec.tty,
-    stdin: stdin && stream && spec.openStdin,
-    inputEnd: spec.stdinOnce && !spec.tty ? 'input' : 'session',
-    detachKeys: spec.tty ? detachKeys : null,
-    ...{ signal, limits, log },
+    stdin: stdin && stream,
   })
 }
 
-function attachWebSocket(): void {
-  throw notImplemented(
-    'no_websocket',
-    'attaching by WebSocket is not supported yet: use POST /containers/ID/attach',
-  )
+/** Never framed, and before 1.42 with all streams, whatever was asked for: as dockerd. */
+async function attachWebSocket(exchange: Attach): Promise<void> {
+  const { query, version, params, scope, backends } = exchange
+  const { container, detachKeys } = await attachable(exchange)
+  const all = !atLeast(version, '1.42')
+  const { logs, stream } = query
+  const stdin = all || query.stdin
+  const wanted = { stdin, stdout: all || query.stdout, stderr: all || query.stderr, logs, stream }
+  const connection = await exchange.webSocket({ binary: atLeast(version, '1.28') })
+  const session = await backends.containers.attach(scope, params.id!, wanted)
+  await carryAttached(exchange, session, connection, {
+    ...{ container, detachKeys },
+    framed: false,
+    stdin: stdin && stream,
+  })
+}
+
+async function attachable({ backends, scope, params, query }: Attach) {
+  const detachKeys = parseDetachKeys(query.detachKeys)
+  const container = await backends.containers.get(scope, params.id!)
+  const { status } = container.state
+  if (status === 'paused') {
+    throw conflict('paused', `container ${params.id} is paused, unpause the container before attach`)
+  }
+  if (status === 'restarting') {
+    throw conflict('restarting', `container ${params.id} is restarting, wait until the container is running`)
+  }
+  return { container, detachKeys }
+}
+
+async function carryAttached(
+  { signal, limits, log }: Attach,
+  session: AttachSession,
+  connection: HijackedConnection,
+  how: {
+    readonly container: Container
+    readonly detachKeys: Buffer
+    readonly framed: boolean
+    readonly stdin: boolean
+  },
+): Promise<void> {
+  const { spec } = how.container
+  await carrySession(session, connection, {
+    framed: how.framed,
+    stdin: how.stdin && spec.openStdin,
+    inputEnd: spec.stdinOnce && !spec.tty ? 'input' : 'session',
+    detachKeys: spec.tty ? how.detachKeys : null,
+    ...{ signal, limits, log },
+  })
 }
 
 async function logs(exchange: Exchange<Output<typeof schema.logsQuery>>): Promise<void> {
