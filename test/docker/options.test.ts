@@ -210,3 +210,28 @@ test('a size can be asked for by name', async () => {
   const large = Number(await shell(['--label', 'hummingbird.size=m1'], total))
   assert.ok(small < 64 && large > 800 && large < 1024, `${small} and ${large} MiB`)
 })
+
+test('a runtime names the size of the microVM, and the sizes are told of', async () => {
+  const cpus = ['busybox', 'sh', '-c', 'nproc; free -m | grep -o "Mem: *[0-9]*"']
+  assert.match(await docker.ok(['run', '--rm', '--runtime', 's2', ...cpus]), /^1\nMem: +1[12]\d$/)
+  assert.match(
+    await docker.fails(['run', '--runtime', 'nope', 'busybox'], 125),
+    /runtime name: nope: .*s1 \(1 CPU, 64 MiB\)/,
+  )
+  const clash = ['run', '--runtime', 's1', '--label', 'hummingbird.size=s2', 'busybox']
+  assert.match(await docker.fails(clash, 125), /Conflicting options/)
+  const runtimes = Object.keys(JSON.parse(await docker.ok(['info', '--format', '{{json .Runtimes}}'])))
+  assert.ok(runtimes.includes('s1') && runtimes.includes('l3'), runtimes.join())
+})
+
+test('a privileged container has all of its guest: mounts, devices, sysctls, links', async () => {
+  const script = `mkdir /m && mount -t tmpfs none /m && mount -o remount,ro /m && echo mounted
+    mknod /dev/made b 7 7 && echo made
+    sysctl -qw vm.overcommit_memory=1 && cat /proc/sys/vm/overcommit_memory
+    ip link set lo down && echo down
+    grep CapEff /proc/self/status`
+  const all = 'mounted\nmade\n1\ndown\nCapEff:\t000001ffffffffff'
+  assert.equal(await docker.ok(['run', '--rm', '--privileged', 'busybox', 'sh', '-c', script]), all)
+  const denied = await docker.run(['run', '--rm', 'busybox', 'mount', '-t', 'tmpfs', 'none', '/mnt'])
+  assert.match(denied.stderr, /[Pp]ermission denied|[Oo]peration not permitted/)
+})

@@ -109,7 +109,11 @@ export const hostConfigSamples: Readonly<Record<string, FieldSample>> = {
   UTSMode: of('host'),
   UsernsMode: noted('users of a microVM are no users of the host', 'host'),
   ShmSize: of(1 << 20),
-  Runtime: of('runc', 'gvisor'),
+  Runtime: noted(
+    'names the size of the microVM; one that does not exist is refused with the list of them',
+    'runc',
+    's4',
+  ),
   Isolation: of('default', 'hyperv'),
   StorageOpt: of({ size: '10G' }),
   Sysctls: of({ 'net.core.somaxconn': '1024' }),

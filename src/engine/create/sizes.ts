@@ -34,7 +34,12 @@ export function chooseSize(
   const fits = (size: SandboxSize, memory: number) => size.vcpus >= cpus && size.memoryMiB * MiB >= memory
   if (request.size !== undefined) {
     const size = sizes.find(({ name }) => name === request.size)
-    if (!size) throw invalid('unknown_size', `there is no size ${request.size}; sizes: ${listed(sizes)}`)
+    if (!size) {
+      throw invalid(
+        'unknown_size',
+        `unknown or invalid runtime name: ${request.size.slice(0, 100)}: there is no such size; sizes: ${listed(sizes)}`,
+      )
+    }
     if (!fits(size, memoryBytes)) {
       throw invalid('size_too_small', `size ${size.name} has less than is asked for; sizes: ${listed(sizes)}`)
     }

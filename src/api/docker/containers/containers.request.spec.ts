@@ -200,7 +200,6 @@ test('what a container of its own microVM cannot have is refused by name', async
     [{ Devices: [{}] }, 'invalid', /--device/],
     [{ DeviceRequests: [{}] }, 'not_implemented', /--gpus/],
     [{ Links: ['a'] }, 'not_implemented', /--link/],
-    [{ Runtime: 'kata' }, 'invalid', /unknown or invalid runtime name: kata/],
     [{ Isolation: 'hyperv' }, 'invalid', /invalid isolation 'hyperv' on linux/],
     [{ StorageOpt: { size: '1g' } }, 'not_implemented', /--storage-opt/],
     [{ BlkioWeight: 10 }, 'not_implemented', /block I\/O/],

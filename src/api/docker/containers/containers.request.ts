@@ -3,7 +3,7 @@ import type { ContainerRequest } from '../../../engine/model.ts'
 import { invalid } from '../../../lib/errors.ts'
 import { clip, refuseIf, terminalSizeMax } from '../query.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
-import { echoOf } from './frontend.ts'
+import { defaultRuntime, echoOf } from './frontend.ts'
 import { healthCheck, healthWarnings } from './health.request.ts'
 import { mountsOf } from './mounts.request.ts'
 import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
@@ -50,13 +50,27 @@ export async function containerRequest(
 
 function identity(body: CreateBody, name: string) {
   if (body.Image === '') throw invalid('no_image', 'no image specified: Image must name one')
-  const size = body.Labels[sizeLabel]
+  const size = sizeOf(body)
   return {
     ...(name === '' ? {} : { name: name.replace(/^\//, '') }),
     image: body.Image,
     labels: body.Labels,
     ...(size ? { size } : {}),
   }
+}
+
+/** Runtimes that clients name when they mean the usual one. */
+const usualRuntimes = ['', 'runc', 'io.containerd.runc.v2', defaultRuntime]
+
+/** Every size is a runtime: `docker run --runtime m1`. Which there are the engine knows. */
+function sizeOf({ Labels: labels, HostConfig: { Runtime: runtime } }: CreateBody): string | undefined {
+  const named = usualRuntimes.includes(runtime) ? undefined : runtime
+  const labelled = labels[sizeLabel] || undefined
+  refuseIf(
+    named !== undefined && labelled !== undefined && named !== labelled,
+    `Conflicting options: the runtime ${clip(named ?? '')} and the label ${sizeLabel}=${clip(labelled ?? '')} name two sizes`,
+  )
+  return named ?? labelled
 }
 
 function process(body: CreateBody) {

@@ -40,9 +40,6 @@ const rules: readonly Rule[] = [
   (c) => c.DeviceCgroupRules.length > 0 && never(`--device-cgroup-rule is not possible: ${inMicroVm}`),
   (c) => c.Links.length > 0 && notYet('--link is not supported'),
   (c) =>
-    !['', 'runc', 'hummingbird'].includes(c.Runtime) &&
-    never(`unknown or invalid runtime name: ${c.Runtime}`),
-  (c) =>
     !['', 'default'].includes(c.Isolation.toLowerCase()) &&
     never(`invalid isolation '${c.Isolation}' on linux`),
   (c) => Object.keys(c.StorageOpt).length > 0 && notYet('--storage-opt is not supported yet'),

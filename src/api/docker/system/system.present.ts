@@ -51,6 +51,9 @@ export function infoJson(info: SystemInfo, containers: readonly Container[], ima
       Log: ['json-file', 'local', 'none'],
     },
     ...abilities,
+    Runtimes: Object.fromEntries(
+      [defaultRuntime, ...info.sizes.map(({ name }) => name)].map((name) => [name, { path: 'qemu' }]),
+    ),
     SystemTime: rfc3339Nano(now),
     KernelVersion: info.kernelVersion,
     OperatingSystem: info.operatingSystem,
@@ -104,7 +107,6 @@ const abilities = {
   },
   GenericResources: null,
   ExperimentalBuild: false,
-  Runtimes: { [defaultRuntime]: { path: 'qemu' } },
   DefaultRuntime: defaultRuntime,
   Swarm: {
     NodeID: '',
