@@ -1,7 +1,9 @@
 /** `hb`: what Docker's own command line has no words for. */
 import { Command } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
+import { HummingbirdError } from '../lib/errors.ts'
 import { formatRequirements, requirements } from './doctor.ts'
+import { addVolumeCommands } from './volume.ts'
 
 const program = new Command('hb')
   .description('Hummingbird beside the docker command line')
@@ -29,4 +31,12 @@ program
     process.exitCode = list.some((requirement) => requirement.status === 'missing') ? 1 : 0
   })
 
-await program.parseAsync()
+addVolumeCommands(program, process.env, (text) => process.stdout.write(text))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof HummingbirdError)) throw error
+  process.stderr.write(`hb: ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -3,6 +3,7 @@ import { parseBytes } from '../../lib/bytes.ts'
 import { invalid, notFound } from '../../lib/errors.ts'
 
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+const snapshotPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 /** A name is a file name to dockerd. */
 const nameCharsMax = 255
 
@@ -21,10 +22,10 @@ export function checkVolumeName(name: string): void {
 }
 
 export function checkSnapshotName(name: string): void {
-  if (namePattern.test(name) && name.length <= nameCharsMax) return
+  if (snapshotPattern.test(name) && name.length <= nameCharsMax) return
   throw invalid(
     'bad_snapshot_name',
-    `"${clip(name)}" cannot name a snapshot: two to ${nameCharsMax} of [a-zA-Z0-9_.-], with a letter or digit first`,
+    `"${clip(name)}" cannot name a snapshot: that is at most ${nameCharsMax} of [a-zA-Z0-9_.-], with a letter or digit first`,
   )
 }
 

@@ -2,7 +2,6 @@
  * Volumes as sparse raw files of this host. Each is recorded before there is a file and forgotten after it has gone, so that what a
  * killed daemon was making or removing is known and nothing else is ever deleted.
  */
-import { chown } from 'node:fs/promises'
 import type { SandboxVolume } from '../../engine/ports/sandbox.ts'
 import type {
   LiveCopy,
@@ -135,10 +134,8 @@ class BuiltinVolumes implements VolumeProvider {
     return { path: this.#disks.path('v', id), readOnly }
   }
 
-  /** Whose user it was is gone: the next one has another. */
-  async detach(id: string): Promise<void> {
-    if (this.#volumes.has(id)) await chown(this.#disks.path('v', id), process.getuid!(), process.getgid!())
-  }
+  /** A file is lent to a sandbox only while that opens it: there is nothing to give back. */
+  async detach(): Promise<void> {}
 
   async isUnclean(id: string): Promise<boolean> {
     return needsRecovery(this.#disks.path('v', this.#known(id).id))
@@ -225,7 +222,6 @@ class BuiltinVolumes implements VolumeProvider {
     if (!live) return copyDisk(this.#disks.path('v', id), path, bytes)
     await emptyDisk(path, this.#known(id).sizeBytes)
     await live(path)
-    await chown(path, process.getuid!(), process.getgid!())
     await settle(path, bytes)
   }
 
