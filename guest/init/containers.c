@@ -1,7 +1,9 @@
 #include "containers.h"
 #include "container/cgroup.h"
-#include "container/volume.h"
+#include "files/copyup.h"
+#include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/sys.h"
 #include "ops.h"
 #include <errno.h>
 #include <signal.h>
@@ -65,17 +67,13 @@ static int
 create_now (struct guest *guest, struct request *request, struct error *err)
 {
   const struct container_spec *spec = &request->spec.container;
-  struct list mounts = spec->mounts;
   struct error none;
   size_t index;
   if (find_place (guest, spec, &index, err) < 0)
     return -1;
   struct container *container = container_create (spec, &request->arena, &guest->disks, &guest->home, err);
   if (!container)
-    {
-      close_volumes (guest, &mounts);
-      return -1;
-    }
+    return -1;
   guest->containers[index] = container;
   if ((container->memory_events >= 0
        && guest_watch (guest, container->memory_events, EPOLLPRI, WATCH_MEMORY, (uint32_t) index, err) < 0)
@@ -131,31 +129,127 @@ has_disks (struct guest *guest, const struct list *mounts, struct error *err)
   return true;
 }
 
+static int
+mount_disks (struct guest *guest, const struct container_spec *spec, char *image, size_t size, struct error *err)
+{
+  const struct mount_spec *specs = spec->mounts.items;
+  char path[64];
+  for (size_t i = 0; i < spec->mounts.count; i++)
+    if (!path_valid (specs[i].path))
+      return error_set (err, EINVAL, "%.100s is no absolute path", specs[i].path);
+    else if (disk_mount (&guest->disks, specs[i].disk, path, sizeof path, err) < 0)
+      return -1;
+  return disk_mount (&guest->disks, spec->root_disk, image, size, err);
+}
+
+/* Volumes are filled by a child, which has a copy of init's memory but for the state, and reports a struct error. */
+static int
+begin_copy_up (struct guest *guest, const struct container_spec *given, struct error *err)
+{
+  struct container_spec spec = *given;
+  char image[64];
+  int report[2];
+  if (mount_disks (guest, &spec, image, sizeof image, err) < 0)
+    return -1;
+  if (pipe2 (report, O_CLOEXEC | O_NONBLOCK) < 0)
+    return error_errno (err, "pipe");
+  pid_t pid = fork ();
+  if (pid == 0)
+    {
+      struct error result = { .status = 0 };
+      int end = dup3 (report[1], 3, O_CLOEXEC);
+      sys_close_range (4, ~0u);
+      if (copy_up (&spec.mounts, image, &result) == 0)
+        result.status = 0;
+      write_all (end, &result, sizeof result);
+      _exit (0);
+    }
+  close_and_forget (&report[1]);
+  if (pid > 0 && guest_watch (guest, report[0], EPOLLIN, WATCH_REPORT, 0, err) == 0)
+    {
+      guest->pending.report = report[0];
+      return 0;
+    }
+  close_and_forget (&report[0]);
+  return pid > 0 ? -1 : error_errno (err, "fork");
+}
+
+/* Returns 0 while volumes are being filled. */
+static int
+take_report (struct pending *pending, struct error *err)
+{
+  struct error told;
+  ssize_t got = read (pending->report, &told, sizeof told);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    return 0;
+  close_and_forget (&pending->report);
+  if (got != sizeof told)
+    return error_set (err, EIO, "what filled the volumes was ended");
+  *err = told;
+  return told.status ? -1 : 1;
+}
+
+/* Returns 1 when the container is there, 0 when it comes later. */
+static int
+go_on_creating (struct guest *guest, struct error *err)
+{
+  struct pending *pending = &guest->pending;
+  const struct container_spec *spec = &pending->request.spec.container;
+  if (pending->report >= 0)
+    {
+      int filled = take_report (pending, err);
+      return filled > 0 ? create_now (guest, &pending->request, err) : filled;
+    }
+  /* A volume is put into its slot when the sandbox is claimed; the kernel takes note of it in its own time. */
+  if (!has_disks (guest, &spec->mounts, err))
+    return clock_ns (CLOCK_MONOTONIC) < pending->deadline_ns ? 0 : -1;
+  if (!copy_up_asked (&spec->mounts))
+    return create_now (guest, &pending->request, err);
+  pending->deadline_ns = UINT64_MAX;
+  return begin_copy_up (guest, spec, err);
+}
+
 void
 containers_serve_created (struct guest *guest)
 {
   struct pending *pending = &guest->pending;
-  struct request *request = &pending->request;
   struct error err;
-  int result = -1;
-  /* A volume is put into its slot when the sandbox is claimed; the kernel takes note of it in its own time. */
-  if (has_disks (guest, &request->spec.container.mounts, &err))
-    result = create_now (guest, request, &err);
-  else if (clock_ns (CLOCK_MONOTONIC) < pending->deadline_ns)
+  int result = go_on_creating (guest, &err);
+  if (result == 0)
     return;
   pending->kind = PENDING_NONE;
-  arena_free (&request->arena);
+  if (result < 0)
+    close_volumes (guest, &pending->request.spec.container.mounts);
+  arena_free (&pending->request.arena);
+  if (pending->host_gone)
+    return;
   if (result < 0)
     serve_failure (guest, pending->request_id, HB_OP_CREATE_CONTAINER, &err);
   else
     serve_answer (guest, pending->request_id, NULL);
 }
 
+/* Those of START_FILES, which are not in its cgroup; true when there are none. */
+static bool
+kill_files (const struct guest *guest, const struct container *container)
+{
+  bool gone = true;
+  for (size_t i = 0; i < guest->processes.count; i++)
+    {
+      const struct process *process = guest->processes.process[i];
+      if (!process->files || process->container != container || process->exited)
+        continue;
+      kill (process->pid, SIGKILL);
+      gone = false;
+    }
+  return gone;
+}
+
 bool
 container_gone (struct guest *guest, struct container *container, struct error *err)
 {
   cgroup_signal (container->cgroup, SIGKILL);
-  if (container->main_pid || cgroup_populated (container->cgroup))
+  if (!kill_files (guest, container) || container->main_pid || cgroup_populated (container->cgroup))
     {
       error_set (err, EBUSY, "processes of container %s did not end", container->id);
       return false;

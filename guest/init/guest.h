@@ -10,7 +10,7 @@
 enum pending_kind
 {
   PENDING_NONE,
-  PENDING_CREATE,   /* for the container's volumes to be there */
+  PENDING_CREATE,   /* for the container's volumes to be there, and to be filled */
   PENDING_START,    /* for the child's report */
   PENDING_DELETE,   /* for the container's processes to be gone */
   PENDING_SHUTDOWN, /* for all of them */
@@ -29,6 +29,7 @@ struct pending
   char disk[DISK_SERIAL_BYTES_MAX + 1];
   uint64_t bytes;
   struct request request;
+  bool host_gone; /* who asked is no more */
 };
 
 struct guest
@@ -40,6 +41,8 @@ struct guest
   struct container *containers[HB_CONTAINERS_MAX];
   struct processes processes;
   struct pending pending;
+  bool holds;        /* `held` is a request that came while another was pending */
+  struct frame held; /* in the port's decoder */
   bool configured;
   bool connected; /* a host has said HELLO and has not gone */
   bool warming;   /* WARM is at work and turns the loop itself: no frames are served */

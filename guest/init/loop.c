@@ -107,10 +107,10 @@ note_event (struct guest *guest, const struct epoll_event *event)
 /* The end of a process in a container's own pid namespace is not always told to init, nor that all of them stand still, nor
    what becomes of a device. */
 static bool
-is_polled (enum pending_kind kind)
+is_polled (const struct pending *pending)
 {
-  return kind == PENDING_DELETE || kind == PENDING_SHUTDOWN || kind == PENDING_GROW || kind == PENDING_CREATE
-         || kind == PENDING_FREEZE;
+  return pending->kind == PENDING_DELETE || pending->kind == PENDING_SHUTDOWN || pending->kind == PENDING_GROW
+         || pending->kind == PENDING_FREEZE || (pending->kind == PENDING_CREATE && pending->report < 0);
 }
 
 /* Milliseconds until something is due, -1 for never. */
@@ -118,7 +118,7 @@ static int
 timeout_ms (struct guest *guest)
 {
   uint64_t due = guest->pending.kind ? guest->pending.deadline_ns : UINT64_MAX;
-  if (is_polled (guest->pending.kind))
+  if (is_polled (&guest->pending))
     return POLL_MS;
   for (size_t i = 0; i < HB_CONTAINERS_MAX; i++)
     {
@@ -159,6 +159,24 @@ pump_streams (struct guest *guest)
     }
 }
 
+/* Filling a volume may take long: a host that comes anew is greeted meanwhile. Any other request in wait is short. */
+static bool
+may_take_frames (const struct guest *guest)
+{
+  return guest->pending.kind == PENDING_NONE
+         || (guest->pending.kind == PENDING_CREATE && guest->pending.report >= 0 && !guest->holds);
+}
+
+static bool
+next_frame (struct guest *guest, struct frame *frame)
+{
+  if (!guest->holds)
+    return port_next (&guest->port, frame);
+  *frame = guest->held;
+  guest->holds = false;
+  return true;
+}
+
 /* Returns true when there may be more frames. */
 static bool
 serve_frames (struct guest *guest)
@@ -166,8 +184,14 @@ serve_frames (struct guest *guest)
   struct frame frame;
   for (int i = 0; i < FRAMES_PER_TURN; i++)
     {
-      if (guest->pending.kind || !port_has_room (&guest->port) || !port_next (&guest->port, &frame))
+      if (!may_take_frames (guest) || !port_has_room (&guest->port) || !next_frame (guest, &frame))
         return false;
+      if (guest->pending.kind && frame.type == HB_TYPE_REQUEST)
+        {
+          guest->holds = true;
+          guest->held = frame;
+          return false;
+        }
       serve_frame (guest, &frame);
     }
   return true;

@@ -1,6 +1,7 @@
 #include "ops.h"
 #include "container/cgroup.h"
 #include "containers.h"
+#include "files/start.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "machine/netconf.h"
@@ -137,6 +138,31 @@ op_start (struct guest *guest, uint32_t request_id, struct request *request, str
   return 0;
 }
 
+static int
+op_start_files (struct guest *guest, const struct files_spec *spec, struct writer *fields, struct error *err)
+{
+  struct container *container = guest_container (guest, spec->container_id, err);
+  if (!container)
+    return -1;
+  if (spec->process_id == 0)
+    return error_set (err, EINVAL, "0 is no process id");
+  struct process *process = processes_add (&guest->processes, spec->process_id, err);
+  if (!process)
+    return -1;
+  if (files_start (process, container, spec, err) < 0)
+    {
+      processes_remove (&guest->processes, process);
+      return -1;
+    }
+  if (ops_watch_process (guest, process, err) < 0)
+    {
+      abandon_start (guest, process);
+      return -1;
+    }
+  put_u32 (fields, HB_TAG_PID, (uint32_t) process->pid);
+  return 1;
+}
+
 static struct process *
 running_process (const struct guest *guest, uint32_t id, struct error *err)
 {
@@ -154,7 +180,7 @@ op_signal (struct guest *guest, const struct target_spec *spec, struct error *er
     return -1;
   if (spec->signal < 1 || spec->signal > 64)
     return error_set (err, EINVAL, "there is no signal %u", spec->signal);
-  if (spec->all)
+  if (spec->all && process->container && !process->files)
     cgroup_signal (process->container->cgroup, (int) spec->signal);
   else if (kill (process->pid, (int) spec->signal) < 0)
     return error_errno (err, "signal process %u", process->id);
@@ -335,6 +361,8 @@ ops_serve (struct guest *guest, uint32_t request_id, struct request *request, st
       return containers_create (guest, request_id, request, err);
     case HB_OP_START_PROCESS:
       return op_start (guest, request_id, request, err);
+    case HB_OP_START_FILES:
+      return op_start_files (guest, &request->spec.files, fields, err);
     case HB_OP_SIGNAL:
       return op_signal (guest, &request->spec.target, err);
     case HB_OP_RESIZE:

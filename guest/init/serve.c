@@ -66,6 +66,7 @@ serve_hello (struct guest *guest, const struct frame *frame)
     return;
   port_reset (&guest->port);
   guest->connected = true;
+  guest->pending.host_gone = true;
   uint8_t *payload = guest->answer;
   struct writer fields = { .data = payload, .length = HB_NONCE_BYTES + 8, .capacity = sizeof guest->answer };
   memcpy (payload, frame->payload, HB_NONCE_BYTES);

@@ -31,7 +31,8 @@ import { MiB, minuteMs, secondMs } from '../lib/units.ts'
 import type { GuestChannel } from './guest/channel.ts'
 import { clockAheadNs } from './guest/clock.ts'
 import { FieldWriter } from './guest/fields.ts'
-import { startDeadlineMs } from './guest/limits.ts'
+import { GuestFiles, isForFiles } from './guest/files.ts'
+import { fillDeadlineMs, startDeadlineMs } from './guest/limits.ts'
 import { VmProcess } from './guest/process.ts'
 import { ops, processStates, tags } from './guest/protocol.ts'
 import {
@@ -69,6 +70,7 @@ export interface VmSandboxOptions {
 export class VmSandbox implements Sandbox {
   readonly handle: SandboxHandle
   readonly ended: Promise<SandboxEnd>
+  readonly files: GuestFiles
   readonly #machine: Machine
   readonly #channel: GuestChannel
   readonly #log: Log
@@ -78,6 +80,8 @@ export class VmSandbox implements Sandbox {
   readonly #cards: Set<number>
   #tidied: Promise<void> = Promise.resolve()
   #isPaused: boolean
+  /** Volumes are being filled with what the image has; resolves when that is over. */
+  #filling: Promise<void> | undefined
   #isReleased = false
   #asked: 'shutdown' | 'killed' | undefined
 
@@ -90,23 +94,40 @@ export class VmSandbox implements Sandbox {
     this.#uid = uid
     this.#cards = new Set(Object.keys(handle.nics ?? {}).map(Number))
     this.#log = log
+    this.files = new GuestFiles(channel, (error) =>
+      log.warn({ sandbox: handle.id, error: messageOf(error) }, 'a process for files could not be ended'),
+    )
     this.ended = machine.ended.then(({ byGuest, at }) => {
       const reason = this.#asked === 'shutdown' && !byGuest ? 'killed' : (this.#asked ?? 'crashed')
       return { reason, at }
     })
     void this.#watch()
+    if (!isPaused) void this.files.clear()
   }
 
   async configure(configuration: SandboxConfiguration): Promise<void> {
     await this.#channel.request(ops.configure, configureFields(configuration, this.#clockAheadNs))
   }
 
-  async createContainer(container: GuestContainer): Promise<void> {
-    await this.#channel.request(ops.createContainer, containerFields(container, this.handle.scratchDisk))
+  createContainer(container: GuestContainer): Promise<void> {
+    const fields = containerFields(container, this.handle.scratchDisk)
+    const isFilling = container.mounts.some(({ copyUp }) => copyUp)
+    const created = this.#channel
+      .request(ops.createContainer, fields, isFilling ? { deadlineMs: fillDeadlineMs } : {})
+      .then(() => {})
+    if (!isFilling) return created
+    // Until then the guest takes no other request, and should have none in its way that a deadline runs for.
+    this.#filling = created
+      .catch(() => {})
+      .finally(() => {
+        this.#filling = undefined
+      })
+    return created
   }
 
   async startProcess(spec: GuestProcessSpec, output: ProcessOutput): Promise<GuestProcess> {
     const fields = startFields(spec)
+    if (this.#filling) await this.#filling
     const from = { stdin: 0, stdout: 0, stderr: 0 }
     const process = new VmProcess(this.#channel, this.#setup(spec.id, spec.tty, output, from))
     try {
@@ -125,7 +146,8 @@ export class VmSandbox implements Sandbox {
   }
 
   adoptable(): readonly AdoptedProcess[] {
-    return this.#channel.processes.map((fields) => ({
+    const processes = this.#channel.processes.filter((fields) => !isForFiles(fields))
+    return processes.map((fields) => ({
       id: fields.u32(tags.processId),
       container: fields.text(tags.containerId),
       main: fields.bool(tags.main),
@@ -259,12 +281,13 @@ export class VmSandbox implements Sandbox {
   async resume(): Promise<void> {
     await this.#machine.resume()
     this.#isPaused = false
+    void this.files.clear()
     await this.setClock()
   }
 
   /** Its clock stood still while it was paused, and drifts while it runs. */
   async setClock(): Promise<void> {
-    if (this.#isPaused) return
+    if (this.#isPaused || this.#filling) return
     await this.#channel.request(
       ops.setClock,
       new FieldWriter().u64(tags.clockAheadNs, await clockAheadNs(this.#channel)),

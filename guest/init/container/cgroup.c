@@ -22,6 +22,7 @@ int
 cgroup_boot (struct error *err)
 {
   if (directory_make (AT_FDCWD, CGROUP_ROOT "/init", 0755, err) < 0
+      || directory_make (AT_FDCWD, CGROUP_ROOT "/files", 0755, err) < 0
       || directory_make (AT_FDCWD, COMMON, 0755, err) < 0 || directory_make (AT_FDCWD, PRIVILEGED, 0755, err) < 0
       || file_write (AT_FDCWD, CGROUP_ROOT "/init/cgroup.procs", "0", err) < 0)
     return -1;

@@ -1,5 +1,5 @@
 /* The cgroup of a container, /sys/fs/cgroup/hb/<id> (hb-privileged/<id>, where all devices are allowed): limits, what was
-   used, and an end to everything in it. */
+   used, and an end to everything in it. Processes of START_FILES are in /sys/fs/cgroup/files: no container pays for them. */
 #pragma once
 #include "wire/request.h"
 #include <sys/types.h>

@@ -98,6 +98,8 @@ build (struct container *container, const struct container_spec *spec, struct di
   container->upper_on_tmpfs = !spec->scratch_disk[0];
   if (layer_make (&layer, spec, disks, err) < 0)
     return -1;
+  snprintf (container->lower, sizeof container->lower, "%s", lower);
+  snprintf (container->upper, sizeof container->upper, "%s/upper", layer.path);
   struct prepared_mounts prepared = { .root = -1 };
   int result = prepare (&prepared, spec, lower, &layer, disks, err);
   close_and_forget (&layer.files);
@@ -145,6 +147,7 @@ container_create (const struct container_spec *spec, struct arena *arena, struct
   container->privileged = spec->privileged;
   container->root_readonly = spec->root_readonly;
   container->mounts = spec->mounts;
+  container->files = spec->files;
   container->cgroup = cgroup_create (spec->id, spec->privileged, &spec->limits, err);
   if (container->cgroup < 0 || build (container, spec, disks, home, err) < 0)
     {

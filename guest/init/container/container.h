@@ -12,6 +12,8 @@ struct container
   char id[HB_CONTAINER_ID_BYTES_MAX + 1];
   struct arena arena; /* holds the texts of the lists */
   struct list mounts; /* struct mount_spec */
+  struct list files;  /* struct file_spec, whose values are gone */
+  char lower[64], upper[192]; /* what its overlay is made of, in init's own tree */
   struct list masked_paths, readonly_paths;
   bool privileged, root_readonly;
   bool frozen; /* no process is started in it: it would not get as far as its program */

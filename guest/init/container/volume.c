@@ -41,6 +41,13 @@ make_source (int root, const char *inside)
 }
 
 int
+volume_source (int root, const struct mount_spec *spec, struct error *err)
+{
+  int source = make_source (root, spec->source_path + strspn (spec->source_path, "/"));
+  return source < 0 ? error_errno (err, "open %.100s on the disk %s", spec->source_path, spec->disk) : source;
+}
+
+int
 volume_open (const struct mount_spec *spec, struct disks *disks, struct error *err)
 {
   char base[64];
@@ -50,8 +57,8 @@ volume_open (const struct mount_spec *spec, struct disks *disks, struct error *e
   if (disk_mount (disks, spec->disk, base, sizeof base, err) < 0 || mount_flags (spec->flags, &attributes, err) < 0)
     return -1;
   cleanup_close int root = open (base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  cleanup_close int source = root < 0 ? -1 : make_source (root, spec->source_path + strspn (spec->source_path, "/"));
-  if (source < 0)
-    return error_errno (err, "open %.100s on the disk %s", spec->source_path, spec->disk);
-  return mount_copy (source, "", attributes, err);
+  if (root < 0)
+    return error_errno (err, "open %s", base);
+  cleanup_close int source = volume_source (root, spec, err);
+  return source < 0 ? -1 : mount_copy (source, "", attributes, err);
 }

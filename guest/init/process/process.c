@@ -63,7 +63,7 @@ process_exited (struct process *process, int status)
   process->exit_code = WIFSIGNALED (status) ? 128 + process->exit_signal : (uint32_t) WEXITSTATUS (status);
   input_discard (&process->in);
   struct container *container = process->container;
-  if (!container)
+  if (!container || process->files)
     return;
   process->oom = cgroup_oom_kills (container->cgroup) > process->oom_kills_before;
   if (!process->main)

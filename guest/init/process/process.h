@@ -11,6 +11,7 @@ struct process
   struct container *container; /* NULL once it is deleted */
   pid_t pid;
   bool main, tty;
+  bool files;    /* of START_FILES: not in the container's cgroup */
   bool starting; /* whether its program could be executed is not known yet */
   bool exited;
   bool exit_due; /* EVENT EXIT is to be sent */

@@ -111,6 +111,15 @@ static const struct rule start_rules[] = {
 };
 static const struct record start_record = RECORD ("START_PROCESS", struct start_spec, start_rules);
 
+static const struct rule files_rules[] = {
+  NEED (struct files_spec, process_id, U32, PROCESS_ID),
+  NEED (struct files_spec, container_id, TEXT, CONTAINER_ID),
+  NEED (struct files_spec, action, U32, ACTION),
+  RULE (struct files_spec, path, TEXT, PATH),
+  RULE (struct files_spec, flags, U64, FLAGS),
+};
+static const struct record files_record = RECORD ("START_FILES", struct files_spec, files_rules);
+
 static const struct rule signal_rules[] = {
   NEED (struct target_spec, process_id, U32, PROCESS_ID),
   NEED (struct target_spec, signal, U32, SIGNAL),
@@ -184,6 +193,7 @@ static const struct record *const records[] = {
   [HB_OP_SYNC] = &empty_record,
   [HB_OP_UPDATE_CONTAINER] = &update_record,
   [HB_OP_SET_CLOCK] = &clock_record,
+  [HB_OP_START_FILES] = &files_record,
   [HB_OP_SET_INTERFACE] = &one_interface_record,
   [HB_OP_REMOVE_INTERFACE] = &remove_interface_record,
   [HB_OP_GROW_DISK] = &grow_record,

@@ -87,6 +87,14 @@ struct start_spec
   uint32_t oom_score_adj;
 };
 
+/* START_FILES */
+struct files_spec
+{
+  uint32_t process_id, action;
+  const char *container_id, *path;
+  uint64_t flags;
+};
+
 /* SIGNAL, RESIZE, FORGET, STATS, TOP, DELETE_CONTAINER, SET_CLOCK, REMOVE_INTERFACE, GROW_DISK and FREEZE_CONTAINER. */
 struct target_spec
 {
@@ -110,6 +118,7 @@ union request_spec
   struct configure_spec configure;
   struct container_spec container;
   struct start_spec start;
+  struct files_spec files;
   struct target_spec target;
   struct update_spec update;
 };

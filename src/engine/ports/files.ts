@@ -7,7 +7,7 @@
 export type FileKind = 'file' | 'directory' | 'symlink' | 'link' | 'character' | 'block' | 'fifo' | 'socket'
 
 export interface FileEntry {
-  /** Relative to the tree's root, without a leading slash; '' is the root itself. */
+  /** Relative to the tree's root, without a leading slash; '' is the root itself. As lib/file-names.ts has names, and so is `target`. */
   readonly path: string
   /** `link`: another name of the file `target`, which came before. */
   readonly kind: FileKind

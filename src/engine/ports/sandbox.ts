@@ -12,6 +12,8 @@
  * The three steps may be issued without awaiting one another; the guest carries them out in order.
  */
 
+import type { SandboxFiles } from './files.ts'
+
 export interface SandboxSize {
   readonly name: string
   readonly vcpus: number
@@ -304,6 +306,8 @@ export interface SandboxEnd {
 export interface Sandbox {
   readonly handle: SandboxHandle
   readonly ended: Promise<SandboxEnd>
+  /** Of its containers, whether they have a process or not. */
+  readonly files: SandboxFiles
   configure(configuration: SandboxConfiguration): Promise<void>
   createContainer(container: GuestContainer): Promise<void>
   /** Rejects with code `start_failed` and a StartFailure in `details`; the container stays without a process. */

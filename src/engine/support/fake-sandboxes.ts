@@ -25,6 +25,7 @@ import type {
   SandboxProvider,
   SandboxVolume,
 } from '../ports/sandbox.ts'
+import { FakeFiles } from './fake-files.ts'
 
 function disksOf(volumes: readonly SandboxVolume[]): readonly AttachedVolume[] {
   const count = { vol: 0, rovol: 0 }
@@ -124,6 +125,7 @@ export class FakeSandbox implements Sandbox {
   isFrozen = false
   readonly handle: SandboxHandle
   readonly request: ClaimRequest
+  readonly files = new FakeFiles()
   readonly processes = new Map<number, FakeProcess>()
   /** Bytes by disk. */
   readonly grown = new Map<string, number>()

@@ -37,7 +37,7 @@ export function failureOf(
 }
 
 /** A guest's words go into logs and terminals: no control characters. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.slice(0, messageCharsMax).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }

@@ -1,5 +1,5 @@
 /** What host and guest may ask of one another's memory and patience, each with its reason. */
-import { KiB, MiB, secondMs } from '../../lib/units.ts'
+import { KiB, MiB, minuteMs, secondMs } from '../../lib/units.ts'
 
 /** The guest buffers a frame whole, and the smallest has 64 MiB. */
 export const frameToGuestBytesMax = MiB
@@ -24,5 +24,16 @@ export const helloEveryMs = 20
 export const requestDeadlineMs = 20 * secondMs
 /** The guest itself gives a program 30 s to be executed. */
 export const startDeadlineMs = 40 * secondMs
+/** A volume is given what the image has at its place: gigabytes, under emulation, on a busy host. */
+export const fillDeadlineMs = 15 * minuteMs
 /** When a child of a process keeps its streams open after the exit, dockerd waits so long, and so do we. */
 export const drainAfterExitMs = 2 * secondMs
+
+/** Attributes of one file: the kernel allows more, and nobody has them. */
+export const recordFieldsBytesMax = MiB
+/** The kernel's PATH_MAX counts the NUL. */
+export const pathBytesMax = 4095
+/** Each is a process in the guest, which has 240 in all. */
+export const fileProcessesMax = 32
+/** From here up they are for files; the engine's own begin at 1. */
+export const fileProcessIdsFrom = 0x8000_0000

@@ -1,13 +1,26 @@
 /** Real sandboxes for tests: a provider with directories of its own, a small image, and what a container needs at the least. */
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { guestArtifacts } from '../../../scripts/setup/artifacts.mjs'
 import type {
   GuestContainer,
+  GuestFile,
   GuestMount,
   GuestProcess,
   GuestProcessSpec,
+  GuestTmpfs,
   NicSource,
   ProcessExit,
   Sandbox,
@@ -47,6 +60,8 @@ interface ContainerOptions extends ClaimOptions {
   readonly interfaces?: readonly SandboxInterface[]
   readonly mounts?: readonly GuestMount[]
   readonly privileged?: boolean
+  readonly files?: readonly GuestFile[]
+  readonly tmpfs?: readonly GuestTmpfs[]
 }
 
 export interface Output {
@@ -132,8 +147,9 @@ export class Sandboxes implements AsyncDisposable {
       interfaces: options.interfaces ?? [],
       sysctls: {},
     })
-    const { mounts = [], privileged = false } = options
-    await sandbox.createContainer({ ...anyContainer, id: sandbox.handle.id, mounts, privileged })
+    const { mounts = [], privileged = false, files = [], tmpfs = [] } = options
+    const container = { ...anyContainer, id: sandbox.handle.id, mounts, privileged, files, tmpfs }
+    await sandbox.createContainer(container)
     return sandbox
   }
 
@@ -222,6 +238,7 @@ async function busyboxImage(directory: string): Promise<string> {
   const root = join(directory, 'root')
   await mkdir(join(root, 'bin'), { recursive: true })
   for (const name of ['tmp', 'proc', 'sys', 'dev', 'etc']) await mkdir(join(root, name))
+  await writeFile(join(root, 'etc/kept'), 'of the image\n')
   await copyFile('/bin/busybox', join(root, 'bin/busybox'))
   const facts = fileURLToPath(new URL('../../../guest/test/facts.c', import.meta.url))
   await run('musl-gcc', ['-static', '-O1', facts, '-o', join(root, 'bin/facts')])
