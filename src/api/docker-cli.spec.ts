@@ -143,7 +143,7 @@ for (const { path, version } of clis) {
       (await docker.run('info --format {{.Driver}}|{{.NCPU}}|{{.Swarm.LocalNodeState}}')).stdout,
       'squashfs|2|inactive\n',
     )
-    assert.equal((await docker.run('network ls --format {{.Name}}')).stdout, 'bridge\n')
+    assert.equal((await docker.run('network ls --format {{.Name}}')).stdout, 'bridge\nnone\n')
     assert.equal((await docker.run('volume ls -q')).stdout, '')
     assert.equal((await docker.run('system prune -f')).code, 0)
     assert.equal((await docker.run('system df')).code, 0)

@@ -17,6 +17,8 @@ export interface EngineContext {
   readonly volumes: VolumeKeeper
   /** Work that goes on after its request was answered; close() waits for it. */
   readonly background: Background
+  /** Ports of ended containers that are being given back: a network is removed after them. */
+  readonly leaving: Background
   /** From here on nothing that happens is ours to record: the next daemon will find it. */
   isClosing: boolean
 }

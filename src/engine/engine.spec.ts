@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../lib/deadline.ts'
 import { internal } from '../lib/errors.ts'
+import { noAttachment } from './networks/attachments.ts'
 import { scope, TestEngine, textOf } from './support/test-engine.ts'
 
 const deadline = { deadlineMs: 5_000 }
@@ -341,7 +342,7 @@ test('a restart waits for the disk to be written and then starts anew', async ()
 
 test('a restart is told in the events of dockerd', async () => {
   await using t = await TestEngine.create()
-  const id = await t.run('sleep', { network: 'none' })
+  const id = await t.run('sleep', { attachments: [noAttachment] })
   const gone = new AbortController()
   const live = t.engine.events.subscribe(scope, { sinceNano: null, untilNano: null, signal: gone.signal })
   await t.engine.containers.restart(scope, id, {})
@@ -472,7 +473,8 @@ test('the next daemon takes up what runs, without losing or repeating output', a
     await main.say('two\n')
   })
   assert.deepEqual([...t.sandboxes.kept!], [id])
-  assert.deepEqual([...t.networks.kept!], [id])
+  const { ports } = await t.engine.containers.get(scope, id)
+  assert.deepEqual([...t.networks.kept!], [ports[0]!.id])
   assert.equal((await t.state('web')).status, 'running')
   await main.say('three\n')
   assert.equal(await t.logs(id), 'one\ntwo\nthree\n')

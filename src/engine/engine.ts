@@ -13,6 +13,7 @@ import { Background, type EngineContext } from './context.ts'
 import { type EventFilter, Events, type NewEvent } from './events.ts'
 import { type EngineInfo, engineIdOf, engineInfo } from './info.ts'
 import type { EngineEvent } from './model.ts'
+import { createNetworks, type Networks } from './networks/networks.ts'
 import { ContainerOwner } from './owner.ts'
 import type { ImageStore } from './ports/images.ts'
 import type { NetworkProvider } from './ports/network.ts'
@@ -42,6 +43,7 @@ export interface EngineOptions {
 export interface Engine {
   readonly containers: Containers
   readonly volumes: Volumes
+  readonly networks: Networks
   readonly events: {
     subscribe(scope: { readonly project: string }, filter: EventFilter): AsyncIterable<EngineEvent>
   }
@@ -73,6 +75,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     volumes: new VolumeKeeper(options.volumes, events, log),
     registry: new Registry(),
     background: new Background(log),
+    leaving: new Background(log),
     isClosing: false,
   }
   const engineId = await engineIdOf(options.directory)
@@ -87,8 +90,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return {
     containers: createContainers(context),
     volumes: createVolumes(context),
+    networks: createNetworks(context),
     events: { subscribe: ({ project }, filter) => context.events.subscribe(project, filter) },
-    system: { info: ({ project }) => engineInfo(context, engineId, project) },
+    system: { info: () => engineInfo(context, engineId) },
     publish: (event) => context.events.publish(event),
     recover: () => recoverEngine(context),
     close: () => closeEngine(context),

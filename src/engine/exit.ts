@@ -8,7 +8,8 @@ import { dateOf } from './clock.ts'
 import { type EngineContext, tell } from './context.ts'
 import { healthAtEnd } from './health-rules.ts'
 import { follow } from './lifecycle.ts'
-import { tellNetwork } from './network-events.ts'
+import type { ContainerPort } from './model.ts'
+import { tellPort } from './networks/events.ts'
 import type { ContainerOwner } from './owner.ts'
 import { forget, sweepRemoved } from './remove.ts'
 import { scheduleRestart } from './restart.ts'
@@ -71,7 +72,7 @@ async function recordExit(
   const ranMs = exit.at.getTime() - (state.startedAt?.getTime() ?? exit.at.getTime())
   const { code: exitCode, oomKilled, error } = exit
   owner.run = null
-  owner.change({ port: null })
+  owner.change({ ports: [] })
   const health = healthAtEnd(state.health)
   owner.changeState({
     status,
@@ -85,10 +86,14 @@ async function recordExit(
   })
   // Of one that could not be removed it is told why.
   if (status !== 'dead') owner.changeState({ error })
-  if (run.port && run.port.published.length > 0) await releasePort(context, owner)
+  await releasePorts(
+    context,
+    owner,
+    run.ports.filter(({ published }) => published.length > 0),
+  )
   const execDuration = String(Math.max(0, Math.floor(ranMs / secondMs)))
   tell(context, owner.container, 'die', { exitCode: String(exitCode), execDuration })
-  if (run.port) tellNetwork(context, owner.container, run.port, 'disconnect')
+  for (const port of run.ports) tellPort(context, owner.container, port, 'disconnect')
 
   const removesItself = status === 'exited' && spec.autoRemove && !run.restartAsked
   if (removesItself) run.dropsAnonymous = true
@@ -114,11 +119,26 @@ async function recordExit(
   if (removesItself) sweepRemoved(context, owner)
 }
 
-async function releasePort(context: EngineContext, owner: ContainerOwner): Promise<void> {
-  try {
-    await context.options.networks.deletePort(owner.id)
-  } catch (error) {
-    context.log.error({ container: owner.id, error: messageOf(error) }, 'a port could not be released')
+async function releasePorts(
+  { options, log }: EngineContext,
+  owner: ContainerOwner,
+  ports: readonly Pick<ContainerPort, 'id'>[],
+): Promise<void> {
+  const released = await Promise.allSettled(ports.map(({ id }) => options.networks.deletePort(id)))
+  for (const outcome of released) {
+    if (outcome.status === 'fulfilled') continue
+    log.error({ container: owner.id, error: messageOf(outcome.reason) }, 'a port could not be released')
+  }
+}
+
+/** The card that it was made with goes with the sandbox. */
+async function deleteFurtherNics({ options, log }: EngineContext, owner: ContainerOwner): Promise<void> {
+  const nics = Object.values(owner.container.sandbox?.nics ?? {})
+  const deleted = await Promise.allSettled(nics.map((nic) => options.networks.deleteNic(nic)))
+  for (const outcome of deleted) {
+    if (outcome.status === 'fulfilled') continue
+    // The next daemon finds it without a port, and deletes it.
+    log.error({ container: owner.id, error: messageOf(outcome.reason) }, 'a card could not be deleted')
   }
 }
 
@@ -129,12 +149,15 @@ export function beginTeardown(
   run: Run,
   how: { readonly discard: boolean },
 ): void {
+  // No packet is for it any more, and its networks may be removed as soon as its exit is known.
+  const left = releasePorts(context, owner, run.ports)
+  context.leaving.add(left)
   context.volumes.attachments.leave(owner.id)
   owner.hurryTeardown = async () => {
     // What it wrote to volumes that stay has to come there first.
     if (!hasUnwritten(context, owner, run)) await run.killSandbox()
   }
-  owner.teardown = tearDown(context, owner, run, how)
+  owner.teardown = tearDown(context, owner, run, { ...how, left })
   context.background.add(owner.teardown)
 }
 
@@ -142,7 +165,7 @@ async function tearDown(
   context: EngineContext,
   owner: ContainerOwner,
   run: Run,
-  { discard }: { readonly discard: boolean },
+  { discard, left }: { readonly discard: boolean; readonly left: Promise<void> },
 ): Promise<void> {
   await owner.execs.settled(run, execsSettleMs)
   try {
@@ -154,8 +177,8 @@ async function tearDown(
   } catch (error) {
     context.log.error({ container: owner.id, error: messageOf(error) }, 'a sandbox could not be ended')
   }
-  // Also one that an earlier daemon did not come to release.
-  if (owner.container.spec.network !== 'none') await releasePort(context, owner)
+  await left
+  await deleteFurtherNics(context, owner)
   tellMounts(context, owner.container, 'unmount')
   await context.volumes.detach(owner.id)
   owner.change({ sandbox: null })

@@ -1,11 +1,11 @@
 /** What the guest is told of a container: its view of the machine, and its processes. */
 import { capabilitiesOf } from './create/capabilities.ts'
-import { hostsFiles } from './create/hosts-files.ts'
+import { hostsFiles, type NetworkFacts } from './create/hosts-files.ts'
 import { overlayEnv } from './create/merge-image.ts'
 import { limitsOf } from './create/sizes.ts'
 import { tmpfsOptions } from './create/tmpfs.ts'
-import type { ContainerSpec, ExecRequest } from './model.ts'
-import type { Port } from './ports/network.ts'
+import type { ContainerPort, ContainerSpec, ExecRequest } from './model.ts'
+import { interfaceOf } from './networks/attachments.ts'
 import type {
   AttachedVolume,
   GuestContainer,
@@ -33,10 +33,9 @@ const networkSysctls = {
   'net.ipv4.ping_group_range': '0 2147483647',
 }
 
-export function configurationOf(spec: ContainerSpec, port: Port | null): SandboxConfiguration {
-  const interfaces = port
-    ? [{ name: 'eth0', mac: port.mac, mtu: port.mtu, addresses: [port.ipv4], gateways: [port.gateway4] }]
-    : []
+/** Of the card that it was made with; others come later. */
+export function configurationOf(spec: ContainerSpec, port: ContainerPort | undefined): SandboxConfiguration {
+  const interfaces = port ? [interfaceOf(port, port.leadsOut)] : []
   return { hostname: spec.hostname, interfaces, sysctls: {} }
 }
 
@@ -44,10 +43,8 @@ export function guestContainerOf(
   { id, spec }: StoredContainer,
   options: {
     readonly size: SandboxSize
-    readonly port: Port | null
-    readonly resolvConf: string
     readonly volumes: readonly AttachedVolume[]
-  },
+  } & NetworkFacts,
 ): GuestContainer {
   const { privileged } = spec
   return {
@@ -56,7 +53,7 @@ export function guestContainerOf(
     domainname: spec.domainname ?? '',
     readonlyRoot: spec.readonlyRoot,
     privileged,
-    files: hostsFiles(spec, options.port, options.resolvConf),
+    files: hostsFiles(spec, options),
     tmpfs: Object.entries(spec.tmpfs).map(([path, asked]) => ({ path, options: tmpfsOptions(path, asked) })),
     mounts: guestMountsOf(spec.mounts, options.volumes),
     maskedPaths: privileged ? [] : (spec.maskedPaths ?? maskedPaths),

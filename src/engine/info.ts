@@ -4,7 +4,6 @@ import { cpus, hostname, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { newId } from '../lib/ids.ts'
 import type { EngineContext } from './context.ts'
-import type { NetworkView } from './ports/network.ts'
 import type { SandboxSize } from './ports/sandbox.ts'
 
 export interface EngineInfo {
@@ -19,15 +18,10 @@ export interface EngineInfo {
   readonly cpus: number
   readonly memoryBytes: number
   readonly sizes: readonly SandboxSize[]
-  readonly defaultNetwork: NetworkView
 }
 
-export async function engineInfo(
-  { options }: EngineContext,
-  engineId: string,
-  project: string,
-): Promise<EngineInfo> {
-  const { sandboxes, networks, sizes, directory } = options
+export async function engineInfo({ options }: EngineContext, engineId: string): Promise<EngineInfo> {
+  const { sandboxes, sizes, directory } = options
   const warnings = [
     'WARNING: KVM cannot be used: sandboxes are emulated, and many times slower than they could be',
   ]
@@ -43,7 +37,6 @@ export async function engineInfo(
     cpus: cpus().length,
     memoryBytes: totalmem(),
     sizes,
-    defaultNetwork: networks.defaultNetwork(project),
   }
 }
 

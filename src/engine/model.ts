@@ -61,6 +61,33 @@ export interface ContainerMount extends Omit<MountRequest, 'volume' | 'driver' |
   readonly anonymous: boolean
 }
 
+/** A network that a container is to be in whenever it runs. */
+export interface NetworkAttachment {
+  /** Its id; `default` is the project's default network, whatever its id, and `none` none at all. */
+  readonly network: string
+  /** By which it is told, and found if it was made again. */
+  readonly name: string
+  /** Names of the container in this network, besides its own. */
+  readonly aliases: readonly string[]
+  /** `container:alias`: names that it alone has for others. */
+  readonly links: readonly string[]
+  /** The highest leads out. */
+  readonly gatewayPriority: number
+  /** Asked for, else chosen. */
+  readonly ipv4?: string
+  readonly mac?: string
+}
+
+/** A port of a container that runs, and which of its cards has it. */
+export interface ContainerPort extends Port {
+  /** 0 is the card that its sandbox was made with. */
+  readonly slot: number
+  /** `eth0`, … */
+  readonly interface: string
+  /** The default route goes through it, and what is published is published on it. */
+  readonly leadsOut: boolean
+}
+
 /** A request to make a container, before the image has had its say. undefined: not asked for. */
 export interface ContainerRequest {
   readonly name?: string
@@ -90,9 +117,8 @@ export interface ContainerRequest {
   readonly autoRemove: boolean
   readonly restartPolicy: RestartPolicy
   readonly logConfig: LogConfig
-  /** `none`: no card; else the default network. */
-  readonly network: 'default' | 'none'
-  readonly macAddress?: string
+  /** The networks it is to be in, `eth0` first. */
+  readonly attachments: readonly NetworkAttachment[]
   readonly dns: readonly string[]
   readonly dnsSearch: readonly string[]
   readonly dnsOptions: readonly string[]
@@ -246,7 +272,7 @@ export interface Container {
   readonly spec: ContainerSpec
   readonly state: ContainerState
   readonly sandbox: SandboxHandle | null
-  readonly port: Port | null
+  readonly ports: readonly ContainerPort[]
 }
 
 export interface ExecRequest {

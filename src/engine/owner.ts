@@ -62,7 +62,7 @@ export class ContainerOwner {
 
   /** In memory; `save` makes it last. */
   change(
-    change: Partial<Pick<StoredContainer, 'name' | 'spec' | 'sandbox' | 'port' | 'scratchBaseBytes'>>,
+    change: Partial<Pick<StoredContainer, 'name' | 'spec' | 'sandbox' | 'ports' | 'scratchBaseBytes'>>,
   ): void {
     this.#container = { ...this.#container, ...change }
   }

@@ -37,7 +37,9 @@ export async function recoverEngine(context: EngineContext): Promise<void> {
   }
   await Promise.all(Array.from({ length: adoptAtOnce }, adoptNext))
   await sandboxes.sweep(new Set([...adopted.values()].map(({ handle }) => handle.id)))
-  await networks.restore(new Set([...adopted.keys()].map(({ id }) => id)))
+  await networks.restore(
+    new Set([...adopted.keys()].flatMap(({ container }) => container.ports.map(({ id }) => id))),
+  )
   // Before anything is started anew that would want them.
   for (const { id, container } of adopted.keys()) {
     context.volumes.adopt({ id, name: container.name }, wantsOf(container.spec.mounts))
@@ -101,7 +103,7 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
   const { log } = owner
   const from = await log.offsets()
   run.sandbox = sandbox
-  run.port = owner.container.port
+  run.ports = owner.container.ports
   run.process = sandbox.adoptProcess(
     mainProcessId,
     { write: (stream, chunk, offset) => log.append(stream, chunk, offset) },
@@ -141,7 +143,7 @@ function forgetExecs(context: EngineContext, owner: ContainerOwner, run: Run): v
 async function undoStart(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox): Promise<void> {
   teardownOf(context, owner, sandbox, true)
   const { finishedAt, health } = owner.container.state
-  owner.change({ port: null })
+  owner.change({ ports: [] })
   owner.changeState({
     status: finishedAt === null ? 'created' : 'exited',
     startedAt: finishedAt === null ? null : owner.container.state.startedAt,
@@ -153,7 +155,7 @@ async function undoStart(context: EngineContext, owner: ContainerOwner, sandbox:
 /** The host, or somebody on it, ended the sandbox: what the process came to nobody knows. */
 async function recordLoss(context: EngineContext, owner: ContainerOwner): Promise<void> {
   const { spec, state } = owner.container
-  owner.change({ port: null })
+  owner.change({ ports: [] })
   owner.changeState({
     status: 'exited',
     exitCode: unknownExitCode,
@@ -190,6 +192,7 @@ function startAgain(context: EngineContext, owner: ContainerOwner): void {
 function teardownOf(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox, discard: boolean): void {
   const run = new Run()
   run.sandbox = sandbox
+  run.ports = owner.container.ports
   run.frozen = owner.status === 'paused'
   beginTeardown(context, owner, run, { discard })
 }

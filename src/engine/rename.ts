@@ -2,6 +2,7 @@
 import { invalid } from '../lib/errors.ts'
 import { type EngineContext, tell } from './context.ts'
 import { denial } from './lifecycle.ts'
+import { renamePorts } from './networks/connect.ts'
 import type { ContainerOwner } from './owner.ts'
 
 export async function renameContainer(
@@ -27,6 +28,7 @@ export async function renameContainer(
         throw error
       }
       registry.releaseName(project, before)
+      await renamePorts(context, owner)
       tell(context, owner.container, 'rename', { oldName: `/${before}` })
     })
   } catch (error) {

@@ -1,7 +1,7 @@
 /** One life of a container's process, from the beginning of a start until its exit is recorded. */
 import { hasCode } from '../lib/errors.ts'
 import type { HealthMonitor } from './health.ts'
-import type { Port } from './ports/network.ts'
+import type { ContainerPort } from './model.ts'
 import type { ContainerStats, GuestLimits, GuestProcess, Sandbox } from './ports/sandbox.ts'
 
 export class Run {
@@ -12,7 +12,7 @@ export class Run {
   readonly ended = Promise.withResolvers<void>()
   sandbox: Sandbox | null = null
   process: GuestProcess | null = null
-  port: Port | null = null
+  ports: readonly ContainerPort[] = []
   /** While its health is checked. */
   health: HealthMonitor | null = null
   /** As it was stored: the next daemon must not tell another time. */

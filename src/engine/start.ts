@@ -15,11 +15,18 @@ import { configurationOf, guestContainerOf, mainArgs, mainProcessOf } from './gu
 import { watchHealth } from './health.ts'
 import { healthAtStart } from './health-rules.ts'
 import { follow } from './lifecycle.ts'
-import type { ContainerState } from './model.ts'
-import { tellNetwork } from './network-events.ts'
+import type { ContainerPort, ContainerState } from './model.ts'
+import {
+  gatewayOf,
+  interfaceOf,
+  isIsolated,
+  linkedHosts,
+  portRequest,
+  wantedOf,
+} from './networks/attachments.ts'
+import { tellPort } from './networks/events.ts'
 import type { ContainerOwner } from './owner.ts'
-import type { Port } from './ports/network.ts'
-import type { GuestProcess, Sandbox } from './ports/sandbox.ts'
+import type { GuestProcess, Nic, Sandbox } from './ports/sandbox.ts'
 import { forget } from './remove.ts'
 import { scheduleRestart } from './restart.ts'
 import { restartsAfterExit } from './restart-policy.ts'
@@ -77,7 +84,7 @@ async function drive(
   }
   await owner.queue.run(async () => {
     owner.changeState({ status: 'running', pid: run.process!.pid, startedAt: run.startedAt })
-    if (run.port) tellNetwork(context, owner.container, run.port, 'connect')
+    for (const port of run.ports) tellPort(context, owner.container, port, 'connect')
     tellMounts(context, owner.container, 'mount')
     tell(context, owner.container, 'start')
     watchHealth(context, owner, run)
@@ -89,18 +96,24 @@ async function drive(
 async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
   await owner.teardown
   await using undo = new Rollback()
-  const { port, sandbox, resolvConf } = await gather(context, owner, run, undo)
+  const { ports, sandbox, resolvConf, linked } = await gather(context, owner, run, undo)
   const { container, log } = owner
   const { spec } = container
   const size = sandbox.handle.size
-  const configured = sandbox.configure(configurationOf(spec, port))
+  const configured = sandbox.configure(configurationOf(spec, ports[0]))
   const volumes = sandbox.handle.volumes ?? []
-  const created = sandbox.createContainer(guestContainerOf(container, { size, port, resolvConf, volumes }))
-  const stored = store(context, owner, run, { sandbox, port })
-  const prepared = allInOrder([configured, created, stored])
+  const created = sandbox.createContainer(
+    guestContainerOf(container, { size, ports, linked, resolvConf, volumes }),
+  )
+  const asked = allInOrder([configured, created])
+  // Handled below, whatever becomes of the cards.
+  asked.catch(() => {})
+  const nics = await joinFurther(context, sandbox, ports, undo)
+  const stored = store(context, owner, run, { sandbox, nics, ports })
+  const prepared = allInOrder<unknown>([asked, stored])
   // Handled below, whatever the plugging does.
   prepared.catch(() => {})
-  if (port && sandbox.handle.nic) await context.options.networks.plug(port, sandbox.handle.nic)
+  if (ports[0]) await context.options.networks.plug(ports[0], sandbox.handle.nic!)
   const started = sandbox.startProcess(mainProcessOf(container), {
     write: (stream, chunk, offset) => log.append(stream, chunk, offset),
   })
@@ -108,7 +121,7 @@ async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Pr
   if (run.abort.signal.aborted) throw brokenOff(owner)
   sandbox.onOom(() => tell(context, owner.container, 'oom'))
   run.sandbox = sandbox
-  run.port = port
+  run.ports = owner.container.ports
   run.process = process
   undo.commit()
 }
@@ -118,33 +131,58 @@ async function gather(context: EngineContext, owner: ContainerOwner, run: Run, u
   const { options, log } = context
   const { id, project, spec } = owner.container
   const { networks } = options
-  const network = spec.network === 'none' ? null : networks.defaultNetwork(project).id
+  const wanted = isIsolated(spec) ? [] : spec.attachments.map((entry) => wantedOf(context, project, entry))
+  const linked = linkedHosts(context, owner.container, wanted)
+  const out = gatewayOf(wanted)
   const careful = (what: string, step: () => Promise<void>) => async () => {
     await step().catch((error) =>
       log.error({ container: id, error: messageOf(error) }, `${what} could not be undone`),
     )
   }
-  const port = network
-    ? networks.createPort({
-        id,
-        project,
-        network,
-        publish: spec.publish,
-        ...(spec.macAddress ? { mac: spec.macAddress } : {}),
-        ...(owner.container.port ? { ipv4: owner.container.port.ipv4 } : {}),
-      })
-    : Promise.resolve(null)
+  const ports = wanted.map((each, n) =>
+    networks
+      .createPort(portRequest(context, owner.container, each, each === out ? spec.publish : []))
+      .then((port): ContainerPort => ({ ...port, slot: n, interface: `eth${n}`, leadsOut: each === out })),
+  )
+  // Its card is made in the default network, as those that wait are, and plugged into any from there.
+  const network = isIsolated(spec) ? null : networks.defaultNetwork(project).id
   const sandbox = claim(context, owner, run, network, undo)
   const others = [networks.resolvConf(), owner.log.beginRun()] as const
-  const [portDone, sandboxDone] = await Promise.allSettled([port, sandbox, ...others])
-  if (portDone.status === 'fulfilled' && portDone.value) {
-    undo.add(careful('the port of a failed start', () => networks.deletePort(id)))
+  const [portsDone, [sandboxDone]] = await Promise.all([
+    Promise.allSettled(ports),
+    Promise.allSettled([sandbox, ...others]),
+  ])
+  for (const done of portsDone) {
+    if (done.status !== 'fulfilled') continue
+    undo.add(careful('a port of a failed start', () => networks.deletePort(done.value.id)))
   }
   if (sandboxDone.status === 'fulfilled') {
     undo.add(careful('the sandbox of a failed start', () => sandboxDone.value.kill()))
   }
   if (run.abort.signal.aborted) throw brokenOff(owner)
-  return { port: await port, sandbox: await sandbox, resolvConf: await others[0], _: await others[1] }
+  const made = await Promise.all(ports)
+  return { ports: made, linked, sandbox: await sandbox, resolvConf: await others[0], _: await others[1] }
+}
+
+/** A card each for the second network and those after it. */
+async function joinFurther(
+  { options: { networks } }: EngineContext,
+  sandbox: Sandbox,
+  ports: ContainerPort[],
+  undo: Rollback,
+): Promise<Record<number, Nic>> {
+  const nics: Record<number, Nic> = {}
+  for (const [n, port] of ports.entries()) {
+    if (n === 0) continue
+    const nic = await networks.createNic(sandbox.handle.nic!)
+    undo.add(() => networks.deleteNic(nic))
+    const slot = await sandbox.attachNic(nic)
+    nics[slot] = nic
+    ports[n] = { ...port, slot }
+    await networks.plug(ports[n], nic)
+    await sandbox.setInterface(slot, interfaceOf(ports[n], port.leadsOut))
+  }
+  return nics
 }
 
 async function claim(
@@ -173,9 +211,10 @@ async function store(
   { clock }: EngineContext,
   owner: ContainerOwner,
   run: Run,
-  { sandbox, port }: { readonly sandbox: Sandbox; readonly port: Port | null },
+  made: { readonly sandbox: Sandbox; readonly nics: Record<number, Nic>; readonly ports: ContainerPort[] },
 ): Promise<void> {
-  owner.change({ sandbox: sandbox.handle, port })
+  const { sandbox, nics, ports } = made
+  owner.change({ sandbox: { ...sandbox.handle, nics }, ports })
   if (owner.container.scratchBaseBytes === null) {
     const { blocks } = await stat(owner.scratchPath)
     owner.change({ scratchBaseBytes: blocks * 512 })
@@ -222,7 +261,7 @@ async function failed(
   const facts = { ranBefore: before.finishedAt !== null, restarts: false }
   owner.run = null
   run.outputEnded = true
-  owner.change({ sandbox: null, port: null })
+  owner.change({ sandbox: null, ports: [] })
   owner.changeState({
     ...before,
     status: follow('starting', 'start_failed', facts)!,

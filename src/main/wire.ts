@@ -99,6 +99,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
       images,
       events: engine.events,
       volumes: engine.volumes,
+      networks: engine.networks,
       system: engine.system,
     },
     scopeOf: () => ({ project: defaultProject }),

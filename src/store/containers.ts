@@ -1,6 +1,6 @@
 /** Containers in the state store. */
 import { type Selectable, sql } from 'kysely'
-import type { ContainerHealth, ContainerState } from '../engine/model.ts'
+import type { ContainerHealth, ContainerPort, ContainerSpec, ContainerState } from '../engine/model.ts'
 import type { ContainerStore, StoredContainer } from '../engine/ports/store.ts'
 import type { Database } from './database.ts'
 
@@ -13,6 +13,7 @@ export type ContainerTables = {
     spec: string
     state: string
     sandbox: string | null
+    /** A list; of earlier daemons one port, or null. */
     port: string | null
     scratch_base_bytes: number | null
   }
@@ -63,12 +64,12 @@ export function createContainerStore(database: Database): ContainerStore {
   }
 }
 
-function changing({ name, state, sandbox, port, scratchBaseBytes }: StoredContainer) {
+function changing({ name, state, sandbox, ports, scratchBaseBytes }: StoredContainer) {
   return {
     name,
     state: JSON.stringify(state),
     sandbox: sandbox && JSON.stringify(sandbox),
-    port: port && JSON.stringify(port),
+    port: JSON.stringify(ports),
     scratch_base_bytes: scratchBaseBytes,
   }
 }
@@ -79,13 +80,28 @@ function containerOf(row: Selectable<ContainerTables['containers']>): StoredCont
     project: row.project,
     name: row.name,
     createdAt: new Date(row.created_at_ms),
-    // Those of before there were volumes have none.
-    spec: { mounts: [], ...JSON.parse(row.spec) },
+    spec: specOf(row.spec),
     state: stateOf(row.state),
     sandbox: row.sandbox && JSON.parse(row.sandbox),
-    port: row.port && JSON.parse(row.port),
+    ports: portsOf(row.port),
     scratchBaseBytes: row.scratch_base_bytes,
   }
+}
+
+/** Earlier daemons knew the default network and none, and no volumes. */
+function specOf(text: string): ContainerSpec {
+  const { network, macAddress: mac, ...spec } = { mounts: [], ...JSON.parse(text) }
+  if (spec.attachments) return spec
+  const named = network === 'none' ? { network, name: 'none' } : { network: 'default', name: 'bridge' }
+  const attachment = { ...named, aliases: [], links: [], gatewayPriority: 0, ...(mac ? { mac } : {}) }
+  return { ...spec, attachments: [attachment] }
+}
+
+function portsOf(text: string | null): readonly ContainerPort[] {
+  const stored = text === null ? [] : JSON.parse(text)
+  if (Array.isArray(stored)) return stored
+  const only = { slot: 0, interface: 'eth0', leadsOut: true, networkName: 'bridge', resolver4: '' }
+  return stored === null ? [] : [{ ...stored, ...only }]
 }
 
 function stateOf(text: string): ContainerState {

@@ -10,13 +10,26 @@ const network = {
   subnet4: '10.0.0.0/24',
   gateway4: '10.0.0.1',
   transit4: '198.18.0.0/30',
+  createdAtMs: 1_000,
+  settings: {
+    ...{
+      internal: true,
+      attachable: false,
+      labels: { a: 'b' },
+      options: {},
+      auxAddresses: { x: '10.0.0.9' },
+    },
+    ...{ ipRange4: '', hasOwnSubnet: true, mtu: 1400 },
+  },
 }
+const naming = { container: 'c1', name: 'web', names: ['web', 'www'], links: { db: 'c2' }, nameservers: [] }
 const port = (id: string, ipv4: string, ...hostPorts: number[]) => ({
   id,
   network: 'n1',
   mac: '02:42:0a:00:00:02',
   ipv4,
   tap: null,
+  naming: null,
   published: hostPorts.map((hostPort) => ({
     protocol: 'tcp' as const,
     hostAddress: '',
@@ -42,11 +55,13 @@ test('what was stored is loaded, published ports in their order', () =>
     await records.addPort(port('p1', '10.0.0.2', 90, 80), '10.0.0.2')
     await records.addPort(port('p2', '10.0.0.9'), '10.0.0.2')
     await records.setTap('p1', 't0')
+    await records.setNaming('p1', naming)
+    await records.setPublished('p2', port('p2', '10.0.0.9', 81).published)
     const { networks, ports } = await records.load()
     assert.deepEqual(networks, [{ ...network, lastIpv4: '10.0.0.2' }])
     assert.deepEqual(
       ports.toSorted((a, b) => a.id.localeCompare(b.id)),
-      [{ ...port('p1', '10.0.0.2', 90, 80), tap: 't0' }, port('p2', '10.0.0.9')],
+      [{ ...port('p1', '10.0.0.2', 90, 80), tap: 't0', naming }, port('p2', '10.0.0.9', 81)],
     )
   }))
 

@@ -1,5 +1,11 @@
 /** Networks and ports in the state store. */
-import type { NetworkRecord, NetworkRecords, PortRecord, PublishedRecord } from '../networks/ports/records.ts'
+import type {
+  NetworkRecord,
+  NetworkRecords,
+  NetworkSettings,
+  PortRecord,
+  PublishedRecord,
+} from '../networks/ports/records.ts'
 import type { Database } from './database.ts'
 
 export type NetworkTables = {
@@ -12,6 +18,8 @@ export type NetworkTables = {
     transit4: string
     last_ipv4: string | null
     created_at_ms: number
+    /** JSON; null of the networks of earlier daemons. */
+    settings: string | null
   }
   network_ports: {
     id: string
@@ -20,6 +28,8 @@ export type NetworkTables = {
     ipv4: string
     tap: string | null
     created_at_ms: number
+    /** JSON. */
+    naming: string | null
   }
   published_ports: {
     port: string
@@ -30,6 +40,11 @@ export type NetworkTables = {
     container_port: number
     transit_port: number
   }
+}
+
+const ofEarlierDaemons: NetworkSettings = {
+  ...{ internal: false, attachable: false, labels: {}, options: {}, auxAddresses: {} },
+  ...{ ipRange4: '', hasOwnSubnet: false, mtu: 0 },
 }
 
 /** Far below SQLite's limit of variables in one statement. */
@@ -44,29 +59,28 @@ export function createNetworkRecords(database: Database): NetworkRecords {
       const published = await db.selectFrom('published_ports').selectAll().orderBy('position').execute()
       const byPort = Map.groupBy(published, (row) => row.port)
       return {
-        networks: networks.map(({ last_ipv4, created_at_ms: _, ...network }) => ({
+        networks: networks.map(({ last_ipv4, created_at_ms, settings, ...network }) => ({
           ...network,
+          createdAtMs: created_at_ms,
+          settings: settings === null ? ofEarlierDaemons : JSON.parse(settings),
           lastIpv4: last_ipv4,
         })),
-        ports: ports.map(({ created_at_ms: _, ...port }) => ({
+        ports: ports.map(({ created_at_ms: _, naming, ...port }) => ({
           ...port,
+          naming: naming && JSON.parse(naming),
           published: (byPort.get(port.id) ?? []).map(publishedOf),
         })),
       }
     },
 
-    async addNetwork({ id, project, name, subnet4, gateway4, transit4 }: NetworkRecord) {
+    async addNetwork({ createdAtMs, settings, ...network }: NetworkRecord) {
       await db
         .insertInto('networks')
         .values({
-          id,
-          project,
-          name,
-          subnet4,
-          gateway4,
-          transit4,
+          ...network,
           last_ipv4: null,
-          created_at_ms: Date.now(),
+          created_at_ms: createdAtMs,
+          settings: JSON.stringify(settings),
         })
         .execute()
     },
@@ -75,17 +89,17 @@ export function createNetworkRecords(database: Database): NetworkRecords {
       await db.deleteFrom('networks').where('id', '=', id).execute()
     },
 
-    async addPort({ id, network, mac, ipv4, tap, published }: PortRecord, lastIpv4) {
+    async addPort({ id, network, mac, ipv4, tap, naming, published }: PortRecord, lastIpv4) {
       await db.transaction().execute(async (change) => {
         await change
           .insertInto('network_ports')
-          .values({ id, network, mac, ipv4, tap, created_at_ms: Date.now() })
+          .values({
+            ...{ id, network, mac, ipv4, tap, created_at_ms: Date.now() },
+            naming: naming && JSON.stringify(naming),
+          })
           .execute()
         if (published.length > 0) {
-          await change
-            .insertInto('published_ports')
-            .values(published.map((entry, position) => ({ port: id, position, ...rowOf(entry) })))
-            .execute()
+          await change.insertInto('published_ports').values(rowsOf(id, published)).execute()
         }
         await change.updateTable('networks').set({ last_ipv4: lastIpv4 }).where('id', '=', network).execute()
       })
@@ -93,6 +107,23 @@ export function createNetworkRecords(database: Database): NetworkRecords {
 
     async setTap(port, tap) {
       await db.updateTable('network_ports').set({ tap }).where('id', '=', port).execute()
+    },
+
+    async setNaming(port, naming) {
+      await db
+        .updateTable('network_ports')
+        .set({ naming: JSON.stringify(naming) })
+        .where('id', '=', port)
+        .execute()
+    },
+
+    async setPublished(port, published) {
+      await db.transaction().execute(async (change) => {
+        await change.deleteFrom('published_ports').where('port', '=', port).execute()
+        if (published.length > 0) {
+          await change.insertInto('published_ports').values(rowsOf(port, published)).execute()
+        }
+      })
     },
 
     async removePorts(ids) {
@@ -103,6 +134,9 @@ export function createNetworkRecords(database: Database): NetworkRecords {
     },
   }
 }
+
+const rowsOf = (port: string, published: readonly PublishedRecord[]) =>
+  published.map((entry, position) => ({ port, position, ...rowOf(entry) }))
 
 function publishedOf(row: NetworkTables['published_ports']): PublishedRecord {
   return {

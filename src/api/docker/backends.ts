@@ -14,8 +14,10 @@ import type {
   ExecRequest,
   LogChunk,
   LogsQuery,
+  NetworkAttachment,
 } from '../../engine/model.ts'
 import type { ImageConfig } from '../../engine/ports/images.ts'
+import type { NetworkRequest, NetworkView } from '../../engine/ports/network.ts'
 import type { ContainerStats, ContainerTask } from '../../engine/ports/sandbox.ts'
 
 export interface Scope {
@@ -239,12 +241,6 @@ export interface SystemBackend {
     readonly cpus: number
     readonly memoryBytes: number
     readonly sizes: readonly { readonly name: string; readonly vcpus: number; readonly memoryMiB: number }[]
-    readonly defaultNetwork: {
-      readonly id: string
-      readonly name: string
-      readonly subnet4: string
-      readonly gateway4: string
-    }
   }>
 }
 
@@ -310,7 +306,34 @@ export interface VolumesBackend {
   ): Promise<VolumeView>
 }
 
+/** What a container request has to know of a network. */
+export type NetworkSummary = Pick<NetworkView, 'id' | 'name' | 'isDefault' | 'hasOwnSubnet'>
+
+export interface NetworksBackend {
+  /** In the order they were made. */
+  list(scope: Scope): Promise<readonly NetworkView[]>
+  /** By id, name, or the beginning of an id; rejects with kind `not_found` (`network X not found`). */
+  get(scope: Scope, ref: string): Promise<NetworkView>
+  /** `conflict` when the name is taken, `forbidden` when subnets overlap, `invalid`; in dockerd's words. */
+  create(scope: Scope, request: Omit<NetworkRequest, 'project'>): Promise<NetworkView>
+  /** `forbidden` while containers are in it, and of the default one. */
+  remove(scope: Scope, ref: string): Promise<void>
+  /** Removes all that `matches` and no container is in; answers their names. */
+  prune(scope: Scope, matches: (network: NetworkView) => boolean): Promise<readonly string[]>
+  /** Of a container that runs at once, of any for its next start. */
+  connect(
+    scope: Scope,
+    ref: string,
+    container: string,
+    attachment: Omit<NetworkAttachment, 'network' | 'name'>,
+  ): Promise<void>
+  disconnect(scope: Scope, ref: string, container: string): Promise<void>
+  /** Those that have a port in it now. */
+  containersIn(scope: Scope, id: string): Promise<readonly Container[]>
+}
+
 export interface Backends {
+  readonly networks: NetworksBackend
   readonly volumes: VolumesBackend
   readonly containers: ContainersBackend
   readonly images: ImagesBackend

@@ -1,4 +1,5 @@
 /** The whole cloud in memory: containers, images, events and facts. */
+
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { EngineEvent } from '../../engine/model.ts'
@@ -11,6 +12,7 @@ import type {
   SystemBackend,
 } from '../docker/backends.ts'
 import { FakeContainers } from './fake-containers.ts'
+import { FakeNetworks } from './fake-networks.ts'
 import { FakeVolumes } from './fake-volumes.ts'
 import { fakeImage } from './samples.ts'
 
@@ -151,12 +153,6 @@ export const fakeSystem: SystemBackend = {
       cpus: 2,
       memoryBytes: 4_000_000_000,
       sizes: [{ name: 's1', vcpus: 1, memoryMiB: 128 }],
-      defaultNetwork: {
-        id: 'n'.repeat(64),
-        name: 'default',
-        subnet4: '172.30.0.0/16',
-        gateway4: '172.30.0.1',
-      },
     }
   },
 }
@@ -166,6 +162,7 @@ export interface FakeCloud extends Backends {
   readonly images: FakeImages
   readonly events: FakeEvents
   readonly volumes: FakeVolumes
+  readonly networks: FakeNetworks
 }
 
 export function fakeCloud(): FakeCloud {
@@ -174,5 +171,8 @@ export function fakeCloud(): FakeCloud {
   const containers = new FakeContainers(events.tell, (name) =>
     images.images.some(({ tags, id }) => tags.includes(familiar(name)) || id === name),
   )
-  return { containers, images, events, volumes: new FakeVolumes(), system: fakeSystem }
+  return {
+    ...{ containers, images, events, system: fakeSystem },
+    ...{ networks: new FakeNetworks(), volumes: new FakeVolumes() },
+  }
 }

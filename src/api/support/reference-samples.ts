@@ -162,12 +162,13 @@ export const endpointNotes: Readonly<Record<string, string>> = {
   'DELETE /containers/:id': '`link` is refused',
   'GET /containers/:id/top': 'columns are made here of what the guest tells, for the common options of ps',
   'POST /images/create': '`fromSrc` is `-` alone: nothing is fetched from a URL',
-  'GET /networks': 'there is one, `bridge`',
-  'GET /networks/:id': '`bridge` alone',
-  'POST /networks/prune': 'there is nothing to prune',
-  'DELETE /networks/:id': '`bridge` cannot be removed',
   'POST /volumes/create':
     'a volume is a disk of its own: `size` is its one option, and `Mountpoint` is empty, for no directory of the host has its files',
+  'GET /networks': '`bridge`, `none`, and those that users made; there is no `host`',
+  'POST /networks/create':
+    'driver `bridge`, one IPv4 subnet; options of Docker’s bridge that say something else than what is so are refused',
+  'POST /networks/:id/connect':
+    'also of a container that runs, up to the cards that a sandbox has room for; not of one that is paused, nor of one that was started with `--network none`',
   'GET /plugins': 'there are none',
   'GET /plugins/*name/json': 'there are none: 404',
   'POST /build/prune': 'there is nothing to prune',

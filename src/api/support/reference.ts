@@ -11,6 +11,7 @@ import { createRequest } from '../docker/containers/containers.schema.ts'
 import { dockerRoutes } from '../docker/routes.ts'
 import type { Route } from '../route.ts'
 import { apiVersion, apiVersionMin } from '../versions.ts'
+import { bridgeView, fakeNetwork, ownView } from './fake-networks.ts'
 import { configSamples, endpointNotes, type FieldSample, hostConfigSamples } from './reference-samples.ts'
 import { Served } from './serve.ts'
 
@@ -18,13 +19,14 @@ export const referencePath = fileURLToPath(new URL('../../../docs/docker-api.md'
 
 type Json = Readonly<Record<string, unknown>>
 
-const network = { id: 'n'.repeat(64), name: 'default', gateway4: '172.30.0.1' }
 const image = { Image: 'busybox' }
 
 /** What the engine is asked for, without what is only echoed. */
 async function requestOf(body: Json): Promise<{ asked: string; warnings: string[] }> {
   const parsed = parseWith(createRequest, { ...image, ...body }, 'invalid JSON')
-  const { request, warnings } = await containerRequest(parsed, '', async () => network)
+  const { request, warnings } = await containerRequest(parsed, '', async (ref) =>
+    fakeNetwork([bridgeView, ownView], ref),
+  )
   return { asked: JSON.stringify({ ...request, frontend: null }), warnings }
 }
 

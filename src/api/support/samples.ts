@@ -1,5 +1,7 @@
 /** Objects as the engine has them, for specs. */
-import type { Container, ContainerRequest } from '../../engine/model.ts'
+
+import type { Container, ContainerPort, ContainerRequest } from '../../engine/model.ts'
+import { defaultAttachment } from '../../engine/networks/attachments.ts'
 import type { ContainerStats } from '../../engine/ports/sandbox.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ImageDetails } from '../docker/backends.ts'
@@ -18,7 +20,7 @@ export const sampleRequest: ContainerRequest = {
   autoRemove: false,
   restartPolicy: { name: 'no', maximumRetries: 0 },
   logConfig: { driver: 'json-file', options: {} },
-  network: 'default',
+  attachments: [defaultAttachment],
   dns: [],
   dnsSearch: [],
   dnsOptions: [],
@@ -92,19 +94,29 @@ export function fakeContainer(request: Partial<ContainerRequest> = {}, project =
       health: null,
     },
     sandbox: null,
-    port: {
-      id,
-      network: 'n'.repeat(64),
-      mac: '02:42:ac:1e:00:02',
-      ipv4: '172.30.0.2/16',
-      gateway4: '172.30.0.1',
-      mtu: 1500,
-      published: rest.publish.map((port) => ({
-        ...port,
-        hostPort: port.hostPort || 32_768,
-        hostAddress: '0.0.0.0',
-      })),
-    },
+    ports: [port(id, rest)],
+  }
+}
+
+/** As one that runs has it. */
+function port(id: string, { publish }: Pick<ContainerRequest, 'publish'>): ContainerPort {
+  return {
+    id,
+    network: 'b'.repeat(64),
+    networkName: 'bridge',
+    mac: '02:42:ac:1e:00:02',
+    ipv4: '172.30.0.2/16',
+    gateway4: '172.30.0.1',
+    resolver4: '',
+    mtu: 1500,
+    slot: 0,
+    interface: 'eth0',
+    leadsOut: true,
+    published: publish.map((port) => ({
+      ...port,
+      hostPort: port.hostPort || 32_768,
+      hostAddress: '0.0.0.0',
+    })),
   }
 }
 

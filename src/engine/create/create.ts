@@ -7,6 +7,7 @@ import { dateOf } from '../clock.ts'
 import { type EngineContext, tell } from '../context.ts'
 import { limitsOf as logLimitsOf } from '../logs/container-log.ts'
 import type { Container, ContainerRequest, ContainerSpec } from '../model.ts'
+import { isIsolated } from '../networks/attachments.ts'
 import { ContainerOwner } from '../owner.ts'
 import type { Image } from '../ports/images.ts'
 import type { PublishedPort } from '../ports/network.ts'
@@ -55,7 +56,7 @@ export async function createContainer(
       health: null,
     },
     sandbox: null,
-    port: null,
+    ports: [],
     scratchBaseBytes: null,
   }
   const owner = new ContainerOwner(context, container)
@@ -88,7 +89,7 @@ async function mountsOf(
 }
 
 function warningsOf(request: ContainerRequest): readonly string[] {
-  return request.network === 'none' && request.publish.length > 0
+  return isIsolated(request) && request.publish.length > 0
     ? ['Published ports are discarded when using no network']
     : []
 }
@@ -157,7 +158,7 @@ function portsOf(
 ): Pick<ContainerSpec, 'exposedPorts' | 'publish'> {
   const published = request.publish.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`)
   const exposedPorts = [...new Set([...request.exposedPorts, ...exposedByImage, ...published])]
-  if (request.network === 'none') return { exposedPorts, publish: [] }
+  if (isIsolated(request)) return { exposedPorts, publish: [] }
   if (!request.publishAll) return { exposedPorts, publish: request.publish }
   const missing = exposedPorts.filter((port) => !published.includes(port)).flatMap(onAnyPort)
   return { exposedPorts, publish: [...request.publish, ...missing] }

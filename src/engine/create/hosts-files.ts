@@ -1,8 +1,7 @@
 /** What a container finds in /etc/hosts, /etc/hostname and /etc/resolv.conf, as Docker writes them. */
 import { isIP } from 'node:net'
 import { invalid } from '../../lib/errors.ts'
-import type { ContainerSpec } from '../model.ts'
-import type { Port } from '../ports/network.ts'
+import type { ContainerPort, ContainerSpec } from '../model.ts'
 import type { GuestFile } from '../ports/sandbox.ts'
 
 const localNames = [
@@ -17,23 +16,33 @@ const localNames = [
 /** Means the host as the container sees it: its gateway. */
 const hostGateway = 'host-gateway'
 
-export function hostsFiles(spec: ContainerSpec, port: Port | null, resolvConf: string): readonly GuestFile[] {
+export interface NetworkFacts {
+  readonly ports: readonly ContainerPort[]
+  /** Whom it is linked to without a resolver that would know. */
+  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[]
+  /** The host's. */
+  readonly resolvConf: string
+}
+
+export function hostsFiles(spec: ContainerSpec, facts: NetworkFacts): readonly GuestFile[] {
   const file = (path: string, content: string): GuestFile => ({ path, mode: 0o644, content })
   return [
     file('/etc/hostname', `${spec.hostname}\n`),
-    file('/etc/hosts', hosts(spec, port)),
-    file('/etc/resolv.conf', resolver(spec, resolvConf)),
+    file('/etc/hosts', hosts(spec, facts)),
+    file('/etc/resolv.conf', resolver(spec, facts)),
   ]
 }
 
-function hosts(spec: ContainerSpec, port: Port | null): string {
+function hosts(spec: ContainerSpec, { ports, linked }: NetworkFacts): string {
   const lines = [...localNames]
+  const gateway = ports.find(({ leadsOut }) => leadsOut)?.gateway4
+  for (const { address, names } of linked) lines.push(`${address}\t${names.join(' ')}`)
   for (const entry of spec.extraHosts) {
     const { name, address } = extraHost(entry)
-    const target = address === hostGateway ? port?.gateway4 : address
+    const target = address === hostGateway ? gateway : address
     if (target) lines.push(`${target}\t${name}`)
   }
-  if (port) {
+  for (const port of ports) {
     const own = spec.domainname ? `${spec.hostname}.${spec.domainname} ${spec.hostname}` : spec.hostname
     lines.push(`${port.ipv4.split('/')[0]}\t${own}`)
   }
@@ -51,8 +60,27 @@ export function extraHost(entry: string): { name: string; address: string } {
   return { name: parts[1], address }
 }
 
-/** Each kind of line that the container asks for takes the place of the host's. */
-function resolver(spec: ContainerSpec, resolvConf: string): string {
+/**
+ * In a network of one's own the resolver at its gateway is asked for everything: it asks whom the container says, or the host, in
+ * its turn. Else each kind of line that the container asks for takes the place of the host's.
+ */
+function resolver(spec: ContainerSpec, { ports, resolvConf: ofHost }: NetworkFacts): string {
+  const resolver4 = ports.find(({ resolver4 }) => resolver4 !== '')?.resolver4
+  const resolvConf = resolver4
+    ? `nameserver ${resolver4}\n${ofHost.replaceAll(/^nameserver .*\n/gm, '')}`
+    : ofHost
+  if (resolver4) return withOptions({ ...spec, dns: [], dnsOptions: withNdots(spec.dnsOptions) }, resolvConf)
+  return withOptions(spec, resolvConf)
+}
+
+/** As Docker: a name without a dot is asked for as it is. */
+function withNdots(options: readonly string[]): readonly string[] {
+  return options.some((option) => option.startsWith('ndots:')) ? options : [...options, 'ndots:0']
+}
+
+type ResolverSpec = Pick<ContainerSpec, 'dns' | 'dnsSearch' | 'dnsOptions'>
+
+function withOptions(spec: ResolverSpec, resolvConf: string): string {
   if (spec.dns.length + spec.dnsSearch.length + spec.dnsOptions.length === 0) return resolvConf
   const has = (keyword: string) =>
     resolvConf

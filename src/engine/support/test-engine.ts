@@ -2,15 +2,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { notFound } from '../../lib/errors.ts'
+import { forbidden, notFound } from '../../lib/errors.ts'
 import { silentLog } from '../../lib/log.ts'
 import { createContainerStore } from '../../store/containers.ts'
 import { openDatabase } from '../../store/database.ts'
 import { createEventStore } from '../../store/events.ts'
 import { createEngine, type Engine } from '../engine.ts'
 import type { AttachSession, ContainerRequest, LogChunk } from '../model.ts'
+import { defaultAttachment } from '../networks/attachments.ts'
 import type { ImageStore } from '../ports/images.ts'
-import type { NetworkProvider, Port } from '../ports/network.ts'
+import type { NetworkProvider, NetworkRequest, NetworkView, Port, PublishedPort } from '../ports/network.ts'
+import type { Nic } from '../ports/sandbox.ts'
 import { FakeSandboxes } from './fake-sandboxes.ts'
 import { MemoryVolumes } from './memory-volumes.ts'
 
@@ -22,8 +24,36 @@ export class FakeNetworks implements NetworkProvider {
   kept: ReadonlySet<string> | undefined
   onCreate: () => void | Promise<void> = () => {}
 
+  readonly networks: NetworkView[] = [
+    {
+      ...{ id: 'net0', name: 'bridge', createdAt: new Date(0), isDefault: true },
+      ...{ subnet4: '10.0.0.0/24', gateway4: '10.0.0.1', ipRange4: '', auxAddresses: {} },
+      ...{ hasOwnSubnet: false, internal: false, attachable: false, labels: {}, options: {} },
+    },
+  ]
+
   defaultNetwork() {
-    return { id: 'net0', name: 'bridge', subnet4: '10.0.0.0/24', gateway4: '10.0.0.1' }
+    return this.networks[0]!
+  }
+
+  list() {
+    return this.networks
+  }
+
+  async createNetwork({ name, internal, labels }: NetworkRequest): Promise<NetworkView> {
+    const id = String(this.networks.length).repeat(64)
+    const network = { ...this.networks[0]!, id, name, internal, labels, isDefault: false, hasOwnSubnet: true }
+    this.networks.push(network)
+    return network
+  }
+
+  async removeNetwork(id: string): Promise<void> {
+    const used = this.ports.values().some(({ network }) => network === id)
+    if (used) throw forbidden('active_endpoints', `error while removing network: ${id} has active endpoints`)
+    this.networks.splice(
+      this.networks.findIndex((network) => network.id === id),
+      1,
+    )
   }
 
   async createPort({
@@ -36,8 +66,10 @@ export class FakeNetworks implements NetworkProvider {
     const port = {
       id,
       network,
+      networkName: this.networks.find((known) => known.id === network)!.name,
       mac: '02:00:00:00:00:02',
-      ipv4: ipv4 ?? '10.0.0.2/24',
+      ipv4: `${ipv4 ?? '10.0.0.2'}/24`,
+      resolver4: network === 'net0' ? '' : '10.0.0.1',
       gateway4: '10.0.0.1',
       mtu: 1500,
       published: publish,
@@ -47,6 +79,19 @@ export class FakeNetworks implements NetworkProvider {
   }
 
   async plug(): Promise<void> {}
+  async parkNic(): Promise<void> {}
+  async deleteNic(): Promise<void> {}
+  async rename(): Promise<void> {}
+
+  async createNic(beside: Nic): Promise<Nic> {
+    return { ...beside, tap: `${beside.tap}x` }
+  }
+
+  async publish(id: string, publish: readonly PublishedPort[]): Promise<Port> {
+    const port = { ...this.ports.get(id)!, published: publish }
+    this.ports.set(id, port)
+    return port
+  }
 
   async deletePort(id: string): Promise<void> {
     this.ports.delete(id)
@@ -106,7 +151,7 @@ const plainRequest: ContainerRequest = {
   autoRemove: false,
   restartPolicy: { name: 'no', maximumRetries: 0 },
   logConfig: { driver: 'json-file', options: {} },
-  network: 'default',
+  attachments: [defaultAttachment],
   dns: [],
   dnsSearch: [],
   dnsOptions: [],

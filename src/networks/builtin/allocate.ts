@@ -10,13 +10,21 @@ export const fallbackSubnets: readonly Subnet[] = [
   ...Array.from({ length: 256 }, (_, n) => ({ base: (10 * 256 + n) * 65_536, prefix: 16 })),
 ]
 
+/** Where networks get theirs that ask for none: Docker's own, without the one that its default bridge has. */
+export const pooledSubnets: readonly Subnet[] = [
+  ...Array.from({ length: 14 }, (_, n) => ({ base: (172 * 256 + 18 + n) * 65_536, prefix: 16 })),
+  ...Array.from({ length: 16 }, (_, n) => ({ base: ((192 * 256 + 168) * 256 + n * 16) * 256, prefix: 20 })),
+]
+
 /** The one wanted if nothing of `taken` overlaps it, else the first of `others` of which that is true. */
 export function chooseSubnet(
-  wanted: Subnet,
+  wanted: Subnet | null,
   taken: readonly Subnet[],
   others: readonly Subnet[] = fallbackSubnets,
 ): Subnet | undefined {
-  return [wanted, ...others].find((subnet) => !taken.some((other) => overlaps(subnet, other)))
+  return [...(wanted ? [wanted] : []), ...others].find(
+    (subnet) => !taken.some((other) => overlaps(subnet, other)),
+  )
 }
 
 /** A /30 of `range` that overlaps nothing in `taken`; the search begins at the `start`-th and goes round. */
@@ -31,21 +39,21 @@ export function chooseTransit(range: Subnet, taken: readonly Subnet[], start: nu
 
 /**
  * The next free address after `last`, going round: an address given back is given again only when all others had their
- * turn, so that what still talks to its earlier owner does not reach the next. Never the first, the last or the gateway.
+ * turn, so that what still talks to its earlier owner does not reach the next. Never the first, the last or the gateway of
+ * the subnet; only from `range`, a part of it.
  */
 export function nextAddress(
   subnet: Subnet,
   gateway: number,
   isTaken: (address: number) => boolean,
   last: number,
+  range: Subnet = subnet,
 ): number | undefined {
-  const size = sizeOf(subnet)
-  const from = contains(subnet, last) ? last - subnet.base : 0
+  const size = sizeOf(range)
+  const from = contains(range, last) ? last - range.base : -1
   for (let n = 1; n <= size; n++) {
-    const offset = (from + n) % size
-    const address = subnet.base + offset
-    if (offset === 0 || offset === size - 1 || address === gateway || isTaken(address)) continue
-    return address
+    const address = range.base + ((from + n) % size)
+    if (isUsable(subnet, gateway, address) && !isTaken(address)) return address
   }
   return undefined
 }

@@ -12,6 +12,8 @@ import type { TenantNetwork } from './tenant-network.ts'
 export class Cards {
   /** Made by this daemon, and maybe waiting for the process that will open them. */
   readonly #own = new Set<string>()
+  /** By name: the network that it was moved to from where it was made. */
+  readonly #moved = new Map<string, string>()
 
   async create(network: TenantNetwork): Promise<Nic> {
     const tap = newCardName()
@@ -31,15 +33,36 @@ export class Cards {
     return { network: network.record.id, netns: network.names.netns, tap }
   }
 
-  /** A card that is gone is no error, nor is one whose network is. */
-  async delete(tap: string, network: TenantNetwork | undefined): Promise<void> {
+  /** Id of the network whose namespace it is in. */
+  placeOf(nic: Nic): string {
+    return this.#moved.get(nic.tap) ?? nic.network
+  }
+
+  /** What an earlier daemon plugged somewhere. */
+  adopt(tap: string, networkId: string): void {
+    this.#moved.set(tap, networkId)
+  }
+
+  /** The process that has it open keeps it: only what it is connected to changes. */
+  async move({ tap }: Nic, from: TenantNetwork, to: TenantNetwork): Promise<void> {
+    this.#moved.set(tap, to.record.id)
+    await ipBatch([`link set ${tap} netns ${to.names.namespace}`], from.names.namespace)
+    await ipBatch([`link set ${tap} mtu ${to.mtu} master br0 up`], to.names.namespace)
+  }
+
+  /** `networks`: where it may be, likeliest first. A card that is gone is no error. */
+  async delete(tap: string, networks: Iterable<TenantNetwork>): Promise<void> {
     if (!cardNamePattern.test(tap)) throw invalid('bad_card', `${tap} is not the name of a card`)
-    try {
-      if (network) await ipBatch([`link del ${tap}`], network.names.namespace)
-    } catch (error) {
-      if (!/Cannot find device|Cannot open network namespace/.test(messageOf(error))) throw error
+    for (const network of networks) {
+      try {
+        await ipBatch([`link del ${tap}`], network.names.namespace)
+        break
+      } catch (error) {
+        if (!/Cannot find device|Cannot open network namespace/.test(messageOf(error))) throw error
+      }
     }
     this.#own.delete(tap)
+    this.#moved.delete(tap)
   }
 
   /** Deletes every card of an earlier daemon that `keep` does not name and that no process has open; tells which. */

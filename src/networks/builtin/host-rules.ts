@@ -79,6 +79,12 @@ add element inet ${table} transits { ${network.transitInside} }
 `
 }
 
+export function withoutNetworkElements(table: string, network: HostNetwork): string {
+  return [`uplinks { "${network.uplink}" }`, `transits { ${network.transitInside} }`]
+    .map((element) => `add element inet ${table} ${element}\ndelete element inet ${table} ${element}\n`)
+    .join('')
+}
+
 /** What publishes a plugged port's ports; nothing for one that has none or is not plugged. */
 export function publishElements(table: string, transitInside: string, port: PortRecord): string {
   return elementsOf(table, transitInside, port)

@@ -13,6 +13,10 @@ export interface NamespaceState {
   /** The host's end of the link. */
   readonly transitHost: string
   readonly transitInside: string
+  /** No way out, and none in. */
+  readonly internal: boolean
+  /** Something answers for names at the gateway. */
+  readonly hasNames: boolean
   /** Only those that are plugged count. */
   readonly ports: Iterable<PortRecord>
 }
@@ -20,6 +24,17 @@ export interface NamespaceState {
 /** The whole of it, replacing what is there in one transaction: packets see the old rules or the new ones. */
 export function namespaceTables(state: NamespaceState): string {
   const cards = `iifname != "${cardNamePrefix}*"`
+  const notNames = state.hasNames ? ' th dport != 53' : ''
+  const arriving = `
+    iifname "${uplinkInside}" ip daddr ${state.transitInside} dnat ip to meta l4proto . th dport map @published
+    # The gateway stands for the host, as a bridge's address does with Docker: published ports answer there.
+    iifname "br0" ip daddr ${state.gateway4} meta l4proto { tcp, udp }${notNames} dnat ip to ${state.transitHost}`
+  const through = `
+    iifname "br0" oifname "${uplinkInside}" accept
+    iifname "${uplinkInside}" ct state established,related accept
+    iifname "${uplinkInside}" ct status dnat accept`
+  const names = `
+    iifname "br0" ip daddr ${state.gateway4} meta l4proto { tcp, udp } th dport 53 accept`
   return `add table bridge hb
 delete table bridge hb
 table bridge hb {
@@ -44,24 +59,18 @@ delete table inet hb
 table inet hb {
   map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
   chain arriving {
-    type nat hook prerouting priority dstnat; policy accept;
-    iifname "${uplinkInside}" ip daddr ${state.transitInside} dnat ip to meta l4proto . th dport map @published
-    # The gateway stands for the host, as a bridge's address does with Docker: published ports answer there.
-    iifname "br0" ip daddr ${state.gateway4} meta l4proto { tcp, udp } dnat ip to ${state.transitHost}
+    type nat hook prerouting priority dstnat; policy accept;${state.internal ? '' : arriving}
   }
   chain to-gateway {
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ct state established,related accept
-    icmp type echo-request accept
+    icmp type echo-request accept${state.hasNames ? names : ''}
   }
   chain through {
     type filter hook forward priority filter; policy drop;
     ct state invalid drop
-    iifname "br0" oifname "br0" accept
-    iifname "br0" oifname "${uplinkInside}" accept
-    iifname "${uplinkInside}" ct state established,related accept
-    iifname "${uplinkInside}" ct status dnat accept
+    iifname "br0" oifname "br0" accept${state.internal ? '' : through}
   }
   chain leaving {
     type nat hook postrouting priority srcnat; policy accept;

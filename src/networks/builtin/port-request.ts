@@ -9,7 +9,7 @@ import type { Availability, WantedPort } from './host-ports.ts'
 const publishedPortsMax = 1024
 
 /** With `''` for every address of the host. Rejects as kind `invalid` or, for IPv6, `not_implemented`. */
-export function checkedPublish(request: PortRequest): readonly PublishedPort[] {
+export function checkedPublish(request: Pick<PortRequest, 'publish'>): readonly PublishedPort[] {
   if (request.publish.length > publishedPortsMax) {
     throw invalid(
       'too_many_ports',

@@ -2,24 +2,39 @@
  * The networks of one daemon. What should be is in the records and in memory; every change goes record first, then
  * kernel; a start brings the kernel to what the records say.
  */
-import type { NetworkView, Port, PortRequest } from '../../engine/ports/network.ts'
+import type {
+  NetworkRequest,
+  NetworkView,
+  Port,
+  PortNaming,
+  PortRequest,
+  PublishedPort,
+} from '../../engine/ports/network.ts'
 import type { Nic } from '../../engine/ports/sandbox.ts'
-import { conflict, invalid, messageOf, notFound } from '../../lib/errors.ts'
+import { conflict, forbidden, invalid, messageOf, notFound } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/queue.ts'
 import { Rollback } from '../../lib/rollback.ts'
-import type { NetworkRecord, NetworkRecords, PortRecord } from '../ports/records.ts'
+import { type NetworkRecord, type NetworkRecords, noSettings, type PortRecord } from '../ports/records.ts'
 import { hostResolvConfFiles, ResolvConfSource } from '../resolv-conf.ts'
 import { Cards } from './cards.ts'
 import { nft } from './commands.ts'
 import { ensureForwarding, isHostAddress } from './host.ts'
 import type { HostPorts } from './host-ports.ts'
-import { hostTable, publishElements, unpublishElements } from './host-rules.ts'
+import {
+  hostTable,
+  networkElements,
+  publishElements,
+  unpublishElements,
+  withoutNetworkElements,
+} from './host-rules.ts'
 import { removeLinks, warnOfStrays } from './links.ts'
 import { cardNamePattern, hostTableOf } from './names.ts'
+import { fixedSubnet, settingsOf } from './network-request.ts'
 import type { BuiltinNetworks, BuiltinNetworksOptions } from './networks.ts'
-import { planNetwork } from './plan-network.ts'
-import { reservePort } from './reserve-port.ts'
+import { type NetworkWish, planNetwork } from './plan-network.ts'
+import { checkedPublish } from './port-request.ts'
+import { reservePort, reservePublished } from './reserve-port.ts'
 import { RuleWriter } from './rule-writer.ts'
 import { TenantNetwork } from './tenant-network.ts'
 
@@ -91,14 +106,65 @@ export class Networks implements BuiltinNetworks {
     return this.#making.run(async () => {
       const network =
         this.#find(project, defaultNetworkName) ??
-        (await this.#make(project, defaultNetworkName, this.#settings.subnet))
+        (await this.#make({
+          project,
+          name: defaultNetworkName,
+          subnet: this.#settings.subnet,
+          settings: noSettings,
+        }))
       return network.view()
+    })
+  }
+
+  list(project: string): readonly NetworkView[] {
+    return [...this.#networks.values()]
+      .filter(({ record }) => record.project === project)
+      .map((network) => network.view())
+  }
+
+  createNetwork(request: NetworkRequest): Promise<NetworkView> {
+    const { project, name } = request
+    const settings = settingsOf(request)
+    const fixed = fixedSubnet(request)
+    return this.#making.run(async () => {
+      if (this.#find(project, name)) {
+        throw conflict('network_exists', `network with name ${name} already exists`)
+      }
+      const network = await this.#make({ project, name, settings, ...(fixed ? { fixed } : {}) })
+      return network.view()
+    })
+  }
+
+  removeNetwork(id: string): Promise<void> {
+    return this.#making.run(async () => {
+      const network = this.#networks.get(id)
+      if (!network) return
+      const { name } = network.record
+      if (network.isDefault) {
+        throw forbidden('predefined_network', `${name} is a pre-defined network and cannot be removed`)
+      }
+      if (this.#networkOf.values().some((other) => other === network)) {
+        throw forbidden(
+          'active_endpoints',
+          `error while removing network: network ${name} id ${id} has active endpoints`,
+        )
+      }
+      network.isGoing = true
+      try {
+        await removeLinks(network.names)
+        await this.#records.removeNetwork(id)
+      } catch (error) {
+        network.isGoing = false
+        throw error
+      }
+      this.#networks.delete(id)
+      await this.#hostRules.change(withoutNetworkElements(this.#hostTable, network.forHost()))
     })
   }
 
   async createPort(request: PortRequest): Promise<Port> {
     const network = this.#networks.get(request.network)
-    if (network?.record.project !== request.project) {
+    if (network?.record.project !== request.project || network.isGoing) {
       throw notFound('network_not_found', `network ${request.network} not found`)
     }
     if (this.#networkOf.has(request.id)) {
@@ -120,15 +186,14 @@ export class Networks implements BuiltinNetworks {
     if (!network || !port) throw notFound('port_not_found', `port ${id} does not exist`)
     if (port.tap === nic.tap) return this.#settled(network)
     if (port.tap !== null) throw conflict('port_plugged', `port ${id} is plugged into another card`)
-    if (nic.network !== port.network || !cardNamePattern.test(nic.tap)) {
-      throw invalid('bad_card', `card ${nic.tap} of network ${nic.network} does not fit port ${id}`)
-    }
+    if (!cardNamePattern.test(nic.tap)) throw invalid('bad_card', `${nic.tap} is not the name of a card`)
     const plugged = { ...port, tap: nic.tap }
     network.ports.set(id, plugged)
     await using undo = new Rollback()
     undo.add(() => this.#records.setTap(id, null))
     undo.add(() => this.#unplug(network, id))
     const done = await Promise.allSettled([
+      this.#place(nic, network),
       this.#records.setTap(id, nic.tap),
       network.admit(plugged),
       this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, plugged)),
@@ -136,6 +201,46 @@ export class Networks implements BuiltinNetworks {
     const failed = done.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
     undo.commit()
+  }
+
+  /** Brings the card into the network's namespace, if it is not there. */
+  async #place(nic: Nic, network: TenantNetwork): Promise<void> {
+    const place = this.#cards.placeOf(nic)
+    if (place === network.record.id) return
+    const from = this.#networks.get(place)
+    if (!from) throw notFound('network_not_found', `the network that card ${nic.tap} is in is gone`)
+    await this.#cards.move(nic, from, network)
+  }
+
+  async parkNic(nic: Nic): Promise<void> {
+    const home = this.#networks.get(nic.network)
+    if (home) await this.#place(nic, home)
+  }
+
+  async publish(id: string, publish: readonly PublishedPort[]): Promise<Port> {
+    const network = this.#networkOf.get(id)
+    const port = network?.ports.get(id)
+    if (!network || !port) throw notFound('port_not_found', `port ${id} does not exist`)
+    const checked = checkedPublish({ publish })
+    await using undo = new Rollback()
+    const more = await reservePublished(id, checked, network, this.#hostPorts, undo)
+    const changed = { ...port, published: [...port.published, ...more] }
+    await this.#records.setPublished(id, changed.published)
+    network.ports.set(id, changed)
+    undo.commit()
+    await Promise.all([
+      network.admit(changed),
+      this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, changed)),
+    ])
+    return network.portView(changed)
+  }
+
+  async rename(id: string, naming: PortNaming): Promise<void> {
+    const network = this.#networkOf.get(id)
+    const port = network?.ports.get(id)
+    if (!network || !port) return
+    await this.#records.setNaming(id, naming)
+    network.ports.set(id, { ...port, naming })
   }
 
   deletePort(id: string): Promise<void> {
@@ -168,8 +273,18 @@ export class Networks implements BuiltinNetworks {
     return this.#cards.create(network)
   }
 
+  createNic(beside: Nic): Promise<Nic> {
+    return this.create(beside.network)
+  }
+
+  deleteNic(nic: Nic): Promise<void> {
+    return this.delete(nic)
+  }
+
   delete(nic: Nic): Promise<void> {
-    return this.#cards.delete(nic.tap, this.#networks.get(nic.network))
+    const likeliest = this.#networks.get(this.#cards.placeOf(nic))
+    const others = [...this.#networks.values()].filter((network) => network !== likeliest)
+    return this.#cards.delete(nic.tap, [...(likeliest ? [likeliest] : []), ...others])
   }
 
   async sweepNics(keep: ReadonlySet<string>): Promise<void> {
@@ -208,6 +323,7 @@ export class Networks implements BuiltinNetworks {
     const network = new TenantNetwork(record, {
       prefix: this.#settings.namePrefix,
       mtu: this.#mtu,
+      isDefault: record.name === defaultNetworkName,
       log: this.#log,
     })
     this.#networks.set(record.id, network)
@@ -218,18 +334,19 @@ export class Networks implements BuiltinNetworks {
     const network = this.#networks.get(port.network)!
     network.adopt(port)
     this.#networkOf.set(port.id, network)
+    if (port.tap !== null) this.#cards.adopt(port.tap, port.network)
     for (const published of port.published) this.#hostPorts.reserve(published)
   }
 
   /** Record, host rules, namespace: in this order, so that a crash leaves nothing without a record. */
-  async #make(project: string, name: string, subnet: string): Promise<TenantNetwork> {
+  async #make(wish: Omit<NetworkWish, 'transitRange'>): Promise<TenantNetwork> {
     const record = await planNetwork(
-      { project, name, subnet, transitRange: this.#settings.transitRange },
+      { ...wish, transitRange: this.#settings.transitRange },
       [...this.#networks.values()].map((network) => network.record),
     )
-    if (record.subnet4 !== subnet) {
+    if (wish.subnet !== undefined && record.subnet4 !== wish.subnet) {
       this.#log.warn(
-        { network: name, asked: subnet, given: record.subnet4 },
+        { network: wish.name, asked: wish.subnet, given: record.subnet4 },
         'the host has a route into the subnet asked for: another was taken',
       )
     }
@@ -239,7 +356,8 @@ export class Networks implements BuiltinNetworks {
     const network = this.#addNetwork({ ...record, lastIpv4: null })
     undo.add(() => this.#networks.delete(record.id))
     undo.add(() => removeLinks(network.names))
-    await this.#hostRules.rewrite()
+    undo.add(() => this.#hostRules.change(withoutNetworkElements(this.#hostTable, network.forHost())))
+    await this.#hostRules.change(networkElements(this.#hostTable, network.forHost()))
     await network.build()
     undo.commit()
     return network

@@ -15,6 +15,7 @@ const port: fc.Arbitrary<PortRecord> = fc.record({
   network: fc.constant('b'.repeat(64)),
   mac: fc.constant('02:42:0a:00:00:02'),
   ipv4: fc.integer({ min: 1, max: 2 ** 31 }).map(formatAddress),
+  naming: fc.constant(null),
   tap: fc.option(fc.constant('t0123abcd')),
   published: fc.array(
     fc.record({
@@ -85,17 +86,22 @@ test('nft takes every script, twice, in a namespace of its own', needsRoot, asyn
       mac: '02:42:0a:00:00:02',
       ipv4: '10.0.0.2',
       tap: 't0123abcd',
+      naming: null,
       published: [published(53, ''), published(54, '127.0.0.1')],
     }
     const state = {
       gateway4: '10.0.0.1',
       transitHost: '198.18.0.1',
       transitInside: '198.18.0.2',
+      internal: false,
+      hasNames: false,
       ports: [record],
     }
     const host = { uplink: 'hb0123abcdu', transitInside: '198.18.0.2', ports: [record] }
     for (const script of [
       namespaceTables(state),
+      namespaceTables({ ...state, hasNames: true }),
+      namespaceTables({ ...state, hasNames: true, internal: true }),
       hostTable('t', '/a "b" {', [host]),
       plugElements(record) + publishElements('t', host.transitInside, record),
       unplugElements(record) + unpublishElements('t', host.transitInside, record),

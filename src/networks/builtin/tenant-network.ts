@@ -1,8 +1,8 @@
 /** One network: its record, the ports in it, and the rules and links that its namespace should have. */
 import type { NetworkView, Port, PortRequest } from '../../engine/ports/network.ts'
-import { exhausted, invalid } from '../../lib/errors.ts'
+import { exhausted, forbidden, invalid } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
-import { formatAddress, macOf, parseAddress, parseSubnet, type Subnet } from '../ipv4.ts'
+import { contains, formatAddress, macOf, parseAddress, parseSubnet, type Subnet } from '../ipv4.ts'
 import type { NetworkRecord, PortRecord, PublishedRecord } from '../ports/records.ts'
 import { chooseTransitPort, isUsable, nextAddress } from './allocate.ts'
 import { namespaceExists, nft } from './commands.ts'
@@ -26,7 +26,12 @@ export class TenantNetwork {
   readonly rules: RuleWriter
   /** By id. Replaced, never changed: the rules are rendered from it at any moment. */
   readonly ports = new Map<string, PortRecord>()
+  /** Nothing is added to it any more. */
+  isGoing = false
+  readonly isDefault: boolean
   readonly #subnet: Subnet
+  readonly #range: Subnet
+  readonly #reserved: ReadonlySet<number>
   readonly #gateway: number
   readonly #mtu: number
   readonly #addresses = new Set<number>()
@@ -35,15 +40,19 @@ export class TenantNetwork {
 
   constructor(
     record: NetworkRecord & { readonly lastIpv4: string | null },
-    options: { prefix: string; mtu: number; log: Log },
+    options: { prefix: string; mtu: number; isDefault: boolean; log: Log },
   ) {
+    const { settings } = record
     this.record = record
+    this.isDefault = options.isDefault
     this.names = namesOf(options.prefix, record.id)
     this.transit = transitOf(record)
     this.#subnet = parseSubnet(record.subnet4)!
+    this.#range = settings.ipRange4 ? parseSubnet(settings.ipRange4)! : this.#subnet
+    this.#reserved = new Set(Object.values(settings.auxAddresses).map((address) => parseAddress(address)!))
     this.#gateway = parseAddress(record.gateway4)!
     this.#lastAddress = parseAddress(record.lastIpv4 ?? record.gateway4)!
-    this.#mtu = options.mtu
+    this.#mtu = settings.mtu || options.mtu
     this.rules = new RuleWriter({
       what: this.names.namespace,
       apply: (script) => nft(script, this.names.netns),
@@ -62,8 +71,10 @@ export class TenantNetwork {
   }
 
   view(): NetworkView {
-    const { id, name, subnet4, gateway4 } = this.record
-    return { id, name, subnet4, gateway4 }
+    const { id, name, subnet4, gateway4, createdAtMs, settings } = this.record
+    const { mtu: _, ...rest } = settings
+    const { isDefault } = this
+    return { id, name, createdAt: new Date(createdAtMs), isDefault, subnet4, gateway4, ...rest }
   }
 
   /** What the host's rules need to know of it. */
@@ -80,6 +91,8 @@ export class TenantNetwork {
       gateway4: this.record.gateway4,
       transitHost: this.transit.host,
       transitInside: this.transit.inside,
+      internal: this.record.settings.internal,
+      hasNames: !this.isDefault,
       ports: this.ports.values(),
     })
   }
@@ -110,14 +123,11 @@ export class TenantNetwork {
     for (const published of port.published) this.#transitPorts.add(transitKey(published))
   }
 
-  /** Rejects with code `no_addresses` when none is left. */
+  /** Rejects with code `no_addresses` when none is left, and in dockerd's words when the one asked for is not to be had. */
   reserveAddress(request: Pick<PortRequest, 'mac' | 'ipv4'>): Reservation {
-    const asked = request.ipv4 === undefined ? undefined : parseAddress(request.ipv4.split('/')[0]!)
-    const isTaken = (address: number) => this.#addresses.has(address)
-    const address =
-      asked !== undefined && isUsable(this.#subnet, this.#gateway, asked) && !isTaken(asked)
-        ? asked
-        : nextAddress(this.#subnet, this.#gateway, isTaken, this.#lastAddress)
+    const asked = request.ipv4 === undefined ? undefined : this.#askedFor(request.ipv4)
+    const isTaken = (address: number) => this.#addresses.has(address) || this.#reserved.has(address)
+    const address = asked ?? nextAddress(this.#subnet, this.#gateway, isTaken, this.#lastAddress, this.#range)
     if (address === undefined) {
       throw exhausted(
         'no_addresses',
@@ -128,6 +138,20 @@ export class TenantNetwork {
     this.#addresses.add(address)
     if (address !== asked) this.#lastAddress = address
     return { mac, ipv4: formatAddress(address) }
+  }
+
+  #askedFor(text: string): number {
+    const address = parseAddress(text)
+    if (address === undefined || !contains(this.#subnet, address)) {
+      throw invalid(
+        'address_outside',
+        `Invalid address ${text}: It does not belong to any of this network's subnets`,
+      )
+    }
+    if (!isUsable(this.#subnet, this.#gateway, address) || this.#addresses.has(address)) {
+      throw forbidden('address_in_use', 'Address already in use')
+    }
+    return address
   }
 
   /** Rejects with code `no_transit_ports` when the namespace has none left. */
@@ -161,9 +185,11 @@ export class TenantNetwork {
     return {
       id: port.id,
       network: port.network,
+      networkName: this.record.name,
       mac: port.mac,
       ipv4: `${port.ipv4}/${this.#subnet.prefix}`,
-      gateway4: this.record.gateway4,
+      gateway4: this.record.settings.internal ? '' : this.record.gateway4,
+      resolver4: this.isDefault ? '' : this.record.gateway4,
       mtu: this.#mtu,
       published: port.published.map(({ transitPort: _, ...published }) => ({
         ...published,

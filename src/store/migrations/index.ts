@@ -5,6 +5,7 @@ import * as containers from './002-containers.ts'
 import * as images from './003-images.ts'
 import * as networks from './004-networks.ts'
 import * as volumes from './005-volumes.ts'
+import * as ownNetworks from './006-own-networks.ts'
 
 export const migrations: Record<string, Migration> = {
   '001-projects': projects,
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   '003-images': images,
   '004-networks': networks,
   '005-volumes': volumes,
+  '006-own-networks': ownNetworks,
 }

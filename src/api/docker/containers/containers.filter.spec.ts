@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Container } from '../../../engine/model.ts'
+import { noAttachment } from '../../../engine/networks/attachments.ts'
 import { fakeCloud } from '../../support/fake-backends.ts'
 import { fakeContainer, imageId } from '../../support/samples.ts'
 import { pruneMatcher, selectContainers } from './containers.filter.ts'
@@ -25,7 +26,7 @@ const web: Container = {
   state: { ...state('running'), health: { status: 'healthy', failingStreak: 0, log: [] } },
 }
 const job: Container = {
-  ...fakeContainer({ name: 'job', network: 'none' }),
+  ...fakeContainer({ name: 'job', attachments: [noAttachment] }),
   createdAt: at(2),
   state: state('exited', 3),
 }

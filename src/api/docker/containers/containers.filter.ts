@@ -4,7 +4,6 @@ import { kindOf } from '../../../lib/errors.ts'
 import type { Backends, Scope } from '../backends.ts'
 import { Filters, invalidFilter } from '../filters.ts'
 import { parseMoment } from '../time.ts'
-import { bridgeName } from './network.present.ts'
 import { dockerState, dockerStates, healthStates, healthStatus, isUp } from './state.present.ts'
 
 const names = [
@@ -66,9 +65,9 @@ function matcher(filters: Filters): (container: Container) => boolean {
   const tasks = filters.boolean('is-task')
   return (container) => {
     const { spec, state, name, id } = container
-    const published = (container.port?.published ?? spec.publish).map(
-      (p) => `${p.containerPort}/${p.protocol}`,
-    )
+    const published = (
+      livePorts(container) ? container.ports.flatMap((port) => port.published) : spec.publish
+    ).map((p) => `${p.containerPort}/${p.protocol}`)
     return (
       filters.allowsPattern('name', [`/${name}`, name]) &&
       filters.allowsPattern('id', [id]) &&
@@ -92,9 +91,17 @@ function matcher(filters: Filters): (container: Container) => boolean {
 
 function inNetwork(container: Container, filters: Filters): boolean {
   if (!filters.has('network')) return true
-  const own = container.spec.network === 'none' ? ['none'] : [bridgeName, container.port?.network]
-  return filters.get('network').some((network) => own.includes(network))
+  const own = [
+    ...container.spec.attachments.flatMap(({ network, name }) => [network, name]),
+    ...container.ports.map(({ network }) => network),
+  ]
+  const ids = own.filter((name) => name.length === 64)
+  return filters
+    .get('network')
+    .some((network) => own.includes(network) || ids.some((id) => network !== '' && id.startsWith(network)))
 }
+
+const livePorts = ({ ports }: Container): boolean => ports.length > 0
 
 /** `80`, `80/udp`, `8000-8080/tcp`. */
 function parsePorts(name: string, text: string): (port: string) => boolean {

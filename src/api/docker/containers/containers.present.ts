@@ -92,7 +92,7 @@ export function summaryJson(container: Container, now: Date, sizes?: Sizes) {
     State: dockerState(state),
     Status: statusText(state, now),
     HostConfig: {
-      NetworkMode: spec.network === 'none' ? 'none' : 'bridge',
+      NetworkMode: spec.attachments[0]?.name ?? 'none',
       ...(hostConfig.Annotations ? { Annotations: hostConfig.Annotations } : {}),
     },
     NetworkSettings: { Networks: networks(container) },

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { defaultAttachment } from '../../../engine/networks/attachments.ts'
 import { HummingbirdError } from '../../../lib/errors.ts'
 import { parseWith } from '../../body.ts'
+import { bridgeView, fakeNetwork, ownView } from '../../support/fake-networks.ts'
 import { containerRequest } from './containers.request.ts'
 import { createBody, createRequest, hostConfig } from './containers.schema.ts'
 
-const network = { id: 'n'.repeat(64), name: 'default', gateway4: '172.30.0.1' }
-
 async function made(body: object, name = '') {
   const parsed = parseWith(createRequest, { Image: 'busybox', ...body }, 'invalid JSON')
-  return containerRequest(parsed, name, async () => network)
+  return containerRequest(parsed, name, async (ref) => fakeNetwork([bridgeView, ownView], ref))
 }
 const host = async (hostConfig: object) => (await made({ HostConfig: hostConfig })).request
 
@@ -70,7 +70,7 @@ test('what the docker CLI sends for `run` becomes a plain request', async () => 
     pidsLimit: 0,
     shmBytes: 67_108_864,
     oomScoreAdj: 0,
-    network: 'default',
+    attachments: [defaultAttachment],
     exposedPorts: [],
     publish: [],
     publishAll: false,
@@ -166,7 +166,7 @@ test('security, limits, tmpfs, hosts and sizes are carried over', async () => {
   assert.deepEqual([request.memoryBytes, request.nanoCpus, request.pidsLimit], [134_217_728, 500_000_000, 0])
   assert.deepEqual(request.ulimits, [{ name: 'nofile', soft: 1, hard: -1 }])
   assert.deepEqual(request.tmpfs, { '/run': 'size=1m', '/t': 'size=1024,mode=1777' })
-  assert.deepEqual(request.extraHosts, ['a:1.2.3.4', 'b:::1', 'host.docker.internal:172.30.0.1'])
+  assert.deepEqual(request.extraHosts, ['a:1.2.3.4', 'b:::1', 'host.docker.internal:host-gateway'])
   assert.deepEqual(request.logConfig, { driver: 'local', options: { 'max-size': '10m' } })
   assert.deepEqual(request.restartPolicy, { name: 'on-failure', maximumRetries: 3 })
   assert.deepEqual([request.maskedPaths, request.init, request.shmBytes], [[], true, 1_048_576])
@@ -176,12 +176,47 @@ test('security, limits, tmpfs, hosts and sizes are carried over', async () => {
 test('the card’s address and the network are found wherever clients put them', async () => {
   const mac = '02-42-AC-11-00-02'
   const endpoints = { NetworkingConfig: { EndpointsConfig: { bridge: { MacAddress: mac } } } }
-  assert.equal((await made(endpoints)).request.macAddress, '02:42:ac:11:00:02')
-  assert.equal((await made({ MacAddress: '02:42:ac:11:00:02' })).request.macAddress, '02:42:ac:11:00:02')
-  assert.equal((await host({ NetworkMode: 'none' })).network, 'none')
-  assert.equal((await made({ NetworkDisabled: true })).request.network, 'none')
-  for (const mode of ['', 'bridge', 'default', network.id, network.id.slice(0, 12)]) {
-    assert.equal((await host({ NetworkMode: mode })).network, 'default')
+  const macOf = async (body: object) => (await made(body)).request.attachments.map((entry) => entry.mac)
+  assert.deepEqual(await macOf(endpoints), ['02:42:ac:11:00:02'])
+  assert.deepEqual(await macOf({ MacAddress: '02:42:ac:11:00:02' }), ['02:42:ac:11:00:02'])
+  const networksOf = (config: object) =>
+    host(config).then((request) => request.attachments.map((a) => a.network))
+  assert.deepEqual(await networksOf({ NetworkMode: 'none' }), ['none'])
+  assert.equal((await made({ NetworkDisabled: true })).request.attachments[0]?.network, 'none')
+  for (const mode of ['', 'bridge', 'default', bridgeView.id, bridgeView.id.slice(0, 12)]) {
+    assert.deepEqual(await networksOf({ NetworkMode: mode }), ['default'])
+  }
+  for (const mode of ['own', ownView.id])
+    assert.deepEqual(await networksOf({ NetworkMode: mode }), [ownView.id])
+})
+
+test('several networks come with what is said of the container in each', async () => {
+  const body = {
+    HostConfig: { NetworkMode: 'own', Links: ['db:database'] },
+    NetworkingConfig: {
+      EndpointsConfig: {
+        bridge: {},
+        own: { Aliases: ['web'], IPAMConfig: { IPv4Address: '10.1.0.9' }, GwPriority: 3 },
+      },
+    },
+  }
+  const { request } = await made(body)
+  assert.deepEqual(request.attachments, [
+    {
+      ...{ network: ownView.id, name: 'own', aliases: ['web'], links: ['db:database'] },
+      ...{ gatewayPriority: 3, ipv4: '10.1.0.9' },
+    },
+    defaultAttachment,
+  ])
+  const refused = [
+    [{ bridge: { IPAMConfig: { IPv4Address: '172.30.0.9' } } }, /supported on user defined networks only/],
+    [{ bridge: { Aliases: ['web'] } }, /alias is supported only for containers in user defined networks/],
+    [{ own: { IPAMConfig: { IPv4Address: '10.1' } } }, /invalid IPv4 address: 10.1/],
+    [{ own: { Aliases: ['a b'] } }, /invalid alias: "a b"/],
+    [{ own: { MacAddress: 'x' } }, /invalid MAC address: x/],
+  ] as const
+  for (const [EndpointsConfig, message] of refused) {
+    await assert.rejects(made({ NetworkingConfig: { EndpointsConfig } }), { kind: 'invalid', message })
   }
 })
 
@@ -193,13 +228,13 @@ test('what a container of its own microVM cannot have is refused by name', async
     [{ Mounts: [{ Type: 'cluster', Target: '/x' }] }, 'invalid', /"cluster": cluster volumes are of swarms/],
     [{ NetworkMode: 'host' }, 'invalid', /--network host/],
     [{ NetworkMode: 'container:a' }, 'not_implemented', /--network container:a/],
-    [{ NetworkMode: 'mine' }, 'invalid', /network mine not found/],
+    [{ NetworkMode: 'mine' }, 'not_found', /network mine not found/],
     [{ PidMode: 'host' }, 'invalid', /--pid host/],
     [{ IpcMode: 'host' }, 'invalid', /--ipc host/],
     [{ UTSMode: 'host' }, 'invalid', /--uts host/],
     [{ Devices: [{}] }, 'invalid', /--device/],
     [{ DeviceRequests: [{}] }, 'not_implemented', /--gpus/],
-    [{ Links: ['a'] }, 'not_implemented', /--link/],
+    [{ Links: ['a:b:c'] }, 'invalid', /bad format for links: a:b:c/],
     [{ Isolation: 'hyperv' }, 'invalid', /invalid isolation 'hyperv' on linux/],
     [{ StorageOpt: { size: '1g' } }, 'not_implemented', /--storage-opt/],
     [{ BlkioWeight: 10 }, 'not_implemented', /block I\/O/],
@@ -316,7 +351,7 @@ test('whatever is asked for becomes a request, or is refused with a reason', asy
         JSON.stringify(request)
       } catch (error) {
         assert.ok(error instanceof HummingbirdError, String(error))
-        assert.match(error.kind, /^(invalid|not_implemented)$/)
+        assert.match(error.kind, /^(invalid|not_implemented|not_found)$/)
       }
     }),
     { numRuns: 3000 },

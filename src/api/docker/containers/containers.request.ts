@@ -2,11 +2,12 @@
 import type { ContainerRequest } from '../../../engine/model.ts'
 import { invalid } from '../../../lib/errors.ts'
 import { clip, refuseIf, terminalSizeMax } from '../query.ts'
+import { attachmentsOf, type FindNetwork } from './attachments.request.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
 import { defaultRuntime, echoOf } from './frontend.ts'
 import { healthCheck, healthWarnings } from './health.request.ts'
 import { mountsOf } from './mounts.request.ts'
-import { type DefaultNetwork, exposedPorts, extraHosts, networkOf, publishedPorts } from './ports.request.ts'
+import { exposedPorts, extraHosts, publishedPorts } from './ports.request.ts'
 import { refuseHostConfig, splitOption } from './refusals.ts'
 import {
   capabilityNames,
@@ -24,7 +25,7 @@ export const sizeLabel = 'hummingbird.size'
 export async function containerRequest(
   input: { original: Readonly<Record<string, unknown>>; body: CreateBody },
   name: string,
-  lookUp: () => Promise<DefaultNetwork>,
+  find: FindNetwork,
 ): Promise<{ request: ContainerRequest; warnings: string[] }> {
   const { original, body } = input
   const host = body.HostConfig
@@ -35,7 +36,7 @@ export async function containerRequest(
     ...healthCheck(body),
     ...isolation(host),
     ...resources(host),
-    ...(await networking(body, lookUp)),
+    ...(await networking(body, find)),
     restartPolicy: restartPolicy(host),
     logConfig: logConfig(host),
     ulimits: ulimits(host),
@@ -128,16 +129,16 @@ function isolation(host: HostConfig) {
   }
 }
 
-async function networking(body: CreateBody, lookUp: () => Promise<DefaultNetwork>) {
+async function networking(body: CreateBody, find: FindNetwork) {
   const host = body.HostConfig
   return {
-    ...(await networkOf(body, lookUp)),
+    attachments: await attachmentsOf(body, find),
     exposedPorts: exposedPorts(body),
     publish: publishedPorts(host),
     publishAll: host.PublishAllPorts,
     dns: host.Dns,
     dnsSearch: host.DnsSearch,
     dnsOptions: host.DnsOptions,
-    extraHosts: await extraHosts(host.ExtraHosts, lookUp),
+    extraHosts: extraHosts(host.ExtraHosts),
   }
 }

@@ -47,8 +47,8 @@ async function create(
 ): Promise<void> {
   const { backends, scope, query, body, reply } = exchange
   checkPlatform(query.platform, body.body.Image)
-  const lookUp = async () => (await backends.system.info(scope)).defaultNetwork
-  const { request, warnings } = await containerRequest(body, query.name, lookUp)
+  const find = (ref: string) => backends.networks.get(scope, ref)
+  const { request, warnings } = await containerRequest(body, query.name, find)
   const made = await backends.containers.create(scope, request)
   reply.json(201, { Id: made.container.id, Warnings: [...warnings, ...made.warnings] })
 }

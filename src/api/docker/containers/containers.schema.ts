@@ -118,12 +118,15 @@ export type HostConfig = z.output<typeof hostConfig>
 export const updateBody = hostConfig.extend({ PidsLimit: integerOrNull })
 export type UpdateBody = z.output<typeof updateBody>
 
-const endpoint = z.looseObject({
+export const endpoint = z.looseObject({
   MacAddress: text,
   Aliases: strings,
   Links: strings,
-  IPAMConfig: z.looseObject({ IPv4Address: text, IPv6Address: text }).nullish(),
+  GwPriority: integer,
+  DriverOpts: map,
+  IPAMConfig: z.looseObject({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: strings }).nullish(),
 })
+export type Endpoint = z.output<typeof endpoint>
 
 const networkingConfig = z.looseObject({
   EndpointsConfig: z

@@ -3,8 +3,8 @@
  * JSON, unknown fields included, with Docker's defaults where nothing was said.
  */
 import { z } from 'zod'
+import { defaultNetworkNames } from './attachments.request.ts'
 import type { CreateBody, HostConfig, UpdateBody } from './containers.schema.ts'
-import { defaultNetworkNames } from './ports.request.ts'
 import { capabilityNames, defaultShmBytes } from './resources.request.ts'
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,21 +1,22 @@
 /** A container's network in Docker's JSON: its ports three ways, its addresses two. */
-import type { Container } from '../../../engine/model.ts'
-import type { Port, PublishedPort } from '../../../engine/ports/network.ts'
+import type { Container, ContainerPort, NetworkAttachment } from '../../../engine/model.ts'
+import type { PublishedPort } from '../../../engine/ports/network.ts'
+import { shortId } from '../../../lib/ids.ts'
 import { isUp } from './state.present.ts'
 
-/** The only network there is, under the name every client knows. */
+/** The default network, under the name every client knows. */
 export const bridgeName = 'bridge'
 
 /** Docker forgets the addresses of a container that does not run. */
-const livePort = (container: Container): Port | null => (isUp(container) ? container.port : null)
+const livePorts = (container: Container): readonly ContainerPort[] => (isUp(container) ? container.ports : [])
 
 /** `{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}],"90/tcp":null}` */
 export function portMap(container: Container): Record<string, { HostIp: string; HostPort: string }[] | null> {
-  const port = livePort(container)
-  if (!port) return {}
+  const live = livePorts(container)
+  if (live.length === 0) return {}
   const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {}
   for (const exposed of container.spec.exposedPorts) ports[withProtocol(exposed)] = null
-  for (const published of port.published) {
+  for (const published of live.flatMap((port) => port.published)) {
     const key = `${published.containerPort}/${published.protocol}`
     const binding = { HostIp: addressOf(published), HostPort: String(published.hostPort) }
     ports[key] = [...(ports[key] ?? []), binding]
@@ -37,46 +38,64 @@ export function portList(container: Container) {
   return list.sort((a, b) => a.PrivatePort - b.PrivatePort)
 }
 
+/** The fields beside `Networks` are, as in Docker, those of the default network. */
 export function networkSettings(container: Container) {
-  const port = livePort(container)
-  const endpoint = endpointSettings(port)
+  const live = isUp(container)
+  const port = livePorts(container).find(({ networkName }) => networkName === bridgeName)
+  const [address = '', prefix = '0'] = port?.ipv4.split('/') ?? []
   return {
     Bridge: '',
-    SandboxID: port ? (container.sandbox?.id ?? '') : '',
-    SandboxKey: port ? (container.sandbox?.nic?.netns ?? '') : '',
+    SandboxID: live ? (container.sandbox?.id ?? '') : '',
+    SandboxKey: live ? (container.sandbox?.nic?.netns ?? '') : '',
     Ports: portMap(container),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID: endpoint.EndpointID,
-    Gateway: endpoint.Gateway,
+    EndpointID: port?.id ?? '',
+    Gateway: port?.gateway4 ?? '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    IPAddress: endpoint.IPAddress,
-    IPPrefixLen: endpoint.IPPrefixLen,
+    IPAddress: address,
+    IPPrefixLen: Number(prefix),
     IPv6Gateway: '',
-    MacAddress: endpoint.MacAddress,
+    MacAddress: port?.mac ?? '',
     Networks: networks(container),
   }
 }
 
 export function networks(container: Container) {
-  const name = container.spec.network === 'none' ? 'none' : bridgeName
-  return { [name]: endpointSettings(livePort(container)) }
+  const ports = livePorts(container)
+  return Object.fromEntries(
+    container.spec.attachments.map((attachment) => [
+      attachment.name,
+      endpointSettings(
+        container,
+        attachment,
+        ports.find(({ networkName }) => networkName === attachment.name),
+      ),
+    ]),
+  )
 }
 
-function endpointSettings(port: Port | null) {
+function endpointSettings(
+  { id, name, spec }: Container,
+  attachment: NetworkAttachment,
+  port: ContainerPort | undefined,
+) {
   const [address = '', prefix = '0'] = port?.ipv4.split('/') ?? []
+  const { aliases, links, ipv4 } = attachment
+  const isOwn = attachment.network.length === 64
   return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
+    IPAMConfig: ipv4 ? { IPv4Address: ipv4 } : isOwn ? {} : null,
+    Links: links.length > 0 ? links : null,
+    // Clients of before 1.45 look for the short id among them.
+    Aliases: isOwn ? [...new Set([...aliases, shortId(id)])] : null,
     MacAddress: port?.mac ?? '',
     DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: port?.network ?? '',
+    GwPriority: attachment.gatewayPriority,
+    NetworkID: port?.network ?? (isOwn ? attachment.network : ''),
     EndpointID: port?.id ?? '',
     Gateway: port?.gateway4 ?? '',
     IPAddress: address,
@@ -84,6 +103,6 @@ function endpointSettings(port: Port | null) {
     IPv6Gateway: '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    DNSNames: isOwn ? [...new Set([name, ...aliases, shortId(id), spec.hostname])] : null,
   }
 }

@@ -38,7 +38,6 @@ const rules: readonly Rule[] = [
   (c) => c.Devices.length > 0 && never(`--device is not possible: ${inMicroVm}`),
   (c) => c.DeviceRequests.length > 0 && notYet('--gpus is not supported: microVMs have no GPUs'),
   (c) => c.DeviceCgroupRules.length > 0 && never(`--device-cgroup-rule is not possible: ${inMicroVm}`),
-  (c) => c.Links.length > 0 && notYet('--link is not supported'),
   (c) =>
     !['', 'default'].includes(c.Isolation.toLowerCase()) &&
     never(`invalid isolation '${c.Isolation}' on linux`),

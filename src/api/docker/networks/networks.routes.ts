@@ -1,115 +1,118 @@
-/** The one network there is, under the name every client knows: `bridge`. */
-import { z } from 'zod'
-import type { Container } from '../../../engine/model.ts'
-import { forbidden, notFound, notImplemented } from '../../../lib/errors.ts'
+/** Networks: the default one under the name every client knows, `none`, and those that users make. */
+import type { NetworkView } from '../../../engine/ports/network.ts'
+import { forbidden, invalid } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
-import { bridgeName } from '../containers/network.present.ts'
-import { isUp } from '../containers/state.present.ts'
+import { attachmentOf } from '../containers/attachments.request.ts'
 import { Filters, invalidFilter } from '../filters.ts'
 import type { Output } from '../output.ts'
-import * as q from '../query.ts'
-import { clip } from '../query.ts'
-import type { SystemInfo } from '../system/system.present.ts'
-import { zeroTime } from '../time.ts'
-
-type DefaultNetwork = SystemInfo['defaultNetwork']
-
-const listQuery = z.looseObject({ filters: q.text })
+import { parseMoment } from '../time.ts'
+import { networkJson, noneId, noneJson } from './networks.present.ts'
+import { networkRequest } from './networks.request.ts'
+import { connectBody, createBody, disconnectBody, inspectQuery, listQuery } from './networks.schema.ts'
 
 export const networkRoutes: readonly Route[] = [
   route('GET', '/networks', list, { query: listQuery }),
-  route('GET', '/networks/:id', inspect, { query: noQuery }),
-  route('POST', '/networks/create', create, { query: noQuery, served: false }),
+  route('GET', '/networks/:id', inspect, { query: inspectQuery }),
+  route('POST', '/networks/create', create, { query: noQuery, body: createBody }),
   route('POST', '/networks/prune', prune, { query: listQuery, since: '1.25' }),
-  route('POST', '/networks/:id/connect', connect, { query: noQuery, served: false }),
-  route('POST', '/networks/:id/disconnect', connect, { query: noQuery, served: false }),
+  route('POST', '/networks/:id/connect', connect, { query: noQuery, body: connectBody }),
+  route('POST', '/networks/:id/disconnect', disconnect, { query: noQuery, body: disconnectBody }),
   route('DELETE', '/networks/:id', remove, { query: noQuery }),
 ]
 
+/** What filters look at. */
+interface Listed {
+  readonly id: string
+  readonly name: string
+  readonly driver: string
+  readonly builtIn: boolean
+  readonly labels: Readonly<Record<string, string>>
+}
+
 async function list({ backends, scope, query, reply }: Exchange<Output<typeof listQuery>>): Promise<void> {
   const filters = new Filters(query.filters, ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'])
-  const { defaultNetwork: network } = await backends.system.info(scope)
-  const type = filters.get('type')
-  if (type.some((value) => value !== 'builtin' && value !== 'custom')) throw invalidFilter('type', type)
-  const shown =
-    filters.allowsPattern('name', [bridgeName]) &&
-    filters.allowsPattern('id', [network.id]) &&
-    filters.allows('driver', 'bridge') &&
+  const types = filters.get('type')
+  if (types.some((value) => value !== 'builtin' && value !== 'custom')) throw invalidFilter('type', types)
+  const dangling = filters.boolean('dangling')
+  const matches = ({ id, name, driver, builtIn, labels }: Listed) =>
+    filters.allowsPattern('name', [name]) &&
+    filters.allowsPattern('id', [id]) &&
+    filters.allows('driver', driver) &&
     filters.allows('scope', 'local') &&
-    filters.allows('type', 'builtin') &&
-    filters.allowsLabels({}) &&
-    filters.boolean('dangling') !== true
-  reply.json(200, shown ? [networkJson(network, [])] : [])
-}
-
-async function inspect({ backends, scope, params, reply }: Exchange): Promise<void> {
-  const { defaultNetwork: network } = await backends.system.info(scope)
-  if (!isNamed(network, params.id!)) throw noSuchNetwork(params.id!)
-  reply.json(200, networkJson(network, await backends.containers.list(scope)))
-}
-
-function isNamed(network: DefaultNetwork, ref: string): boolean {
-  return ref === bridgeName || ref === network.name || (ref !== '' && network.id.startsWith(ref))
-}
-
-const noSuchNetwork = (ref: string) => notFound('no_such_network', `network ${clip(ref)} not found`)
-
-function create(): void {
-  throw notImplemented('no_networks', 'networks of your own are not supported yet: there is one, "bridge"')
-}
-
-function prune({ query, reply }: Exchange<Output<typeof listQuery>>): void {
-  new Filters(query.filters, ['label', 'label!', 'until'])
-  reply.json(200, { NetworksDeleted: null })
-}
-
-async function connect({ backends, scope, params }: Exchange): Promise<void> {
-  const { defaultNetwork: network } = await backends.system.info(scope)
-  if (!isNamed(network, params.id!)) throw noSuchNetwork(params.id!)
-  throw notImplemented('no_connect', 'containers cannot be connected to and disconnected from networks yet')
-}
-
-async function remove({ backends, scope, params }: Exchange): Promise<void> {
-  const { defaultNetwork: network } = await backends.system.info(scope)
-  if (!isNamed(network, params.id!)) throw noSuchNetwork(params.id!)
-  throw forbidden('predefined_network', `${bridgeName} is a pre-defined network and cannot be removed`)
-}
-
-function networkJson(network: DefaultNetwork, containers: readonly Container[]) {
-  return {
-    Name: bridgeName,
-    Id: network.id,
-    Created: zeroTime,
-    Scope: 'local',
-    Driver: 'bridge',
-    EnableIPv4: true,
-    EnableIPv6: false,
-    IPAM: {
-      Driver: 'default',
-      Options: null,
-      Config: [{ Subnet: network.subnet4, Gateway: network.gateway4 }],
-    },
-    Internal: false,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
-    Containers: Object.fromEntries(containers.flatMap(endpointOf)),
-    Options: { 'com.docker.network.bridge.default_bridge': 'true' },
-    Labels: {},
+    filters.allows('type', builtIn ? 'builtin' : 'custom') &&
+    filters.allowsLabels(labels)
+  const shown: unknown[] = []
+  for (const network of await backends.networks.list(scope)) {
+    if (!matches({ ...network, driver: 'bridge', builtIn: network.isDefault })) continue
+    if (dangling !== undefined) {
+      const used = network.isDefault || (await backends.networks.containersIn(scope, network.id)).length > 0
+      if (used === dangling) continue
+    }
+    shown.push(networkJson(network, []))
   }
+  const none = { id: noneId(scope.project), name: 'none', driver: 'null', builtIn: true, labels: {} }
+  if (matches(none) && dangling !== true) shown.push(noneJson(scope.project))
+  reply.json(200, shown)
 }
 
-function endpointOf(container: Container) {
-  const { id, name, port } = container
-  if (!port || !isUp(container)) return []
-  const endpoint = {
-    Name: name,
-    EndpointID: port.id,
-    MacAddress: port.mac,
-    IPv4Address: port.ipv4,
-    IPv6Address: '',
+async function inspect({ backends, scope, params, query, reply }: Exchange<Output<typeof inspectQuery>>) {
+  if (query.scope !== '' && query.scope !== 'local') await backends.networks.get(scope, '')
+  if (isNone(params.id!, scope.project)) return reply.json(200, noneJson(scope.project))
+  const network = await backends.networks.get(scope, params.id!)
+  reply.json(200, networkJson(network, await backends.networks.containersIn(scope, network.id)))
+}
+
+const isNone = (ref: string, project: string): boolean => ref === 'none' || ref === noneId(project)
+
+async function create({ backends, scope, body, reply }: Exchange<unknown, Output<typeof createBody>>) {
+  const { id } = await backends.networks.create(scope, networkRequest(body))
+  reply.json(201, { Id: id, Warning: '' })
+}
+
+async function prune({ backends, scope, query, reply }: Exchange<Output<typeof listQuery>>): Promise<void> {
+  const filters = new Filters(query.filters, ['label', 'label!', 'until'])
+  const now = new Date()
+  const before = filters.get('until').map((value) => {
+    const moment = parseMoment(value, now)
+    if (!moment) throw invalidFilter('until', value)
+    return moment
+  })
+  const matches = ({ labels, createdAt }: NetworkView) =>
+    filters.allowsLabels(labels) &&
+    filters.allowsWithoutLabels(labels) &&
+    before.every((moment) => createdAt < moment)
+  const pruned = await backends.networks.prune(scope, matches)
+  reply.json(200, { NetworksDeleted: pruned.length > 0 ? pruned : null })
+}
+
+async function connect(exchange: Exchange<unknown, Output<typeof connectBody>>): Promise<void> {
+  const { backends, scope, params, body, reply } = exchange
+  if (isNone(params.id!, scope.project)) {
+    throw invalid(
+      'private_mode',
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    )
   }
-  return [[id, endpoint]] as const
+  const network = await backends.networks.get(scope, params.id!)
+  if (body.Container === '') throw invalid('no_container', 'invalid container name or ID: value is empty')
+  const attachment = attachmentOf(network, body.EndpointConfig ?? undefined)
+  await backends.networks.connect(scope, network.id, body.Container, attachment)
+  reply.empty(200)
+}
+
+async function disconnect(exchange: Exchange<unknown, Output<typeof disconnectBody>>): Promise<void> {
+  const { backends, scope, params, body, reply } = exchange
+  if (body.Container === '') throw invalid('no_container', 'invalid container name or ID: value is empty')
+  const ref = isNone(params.id!, scope.project) ? 'none' : params.id!
+  await backends.networks.disconnect(scope, ref, body.Container)
+  reply.empty(200)
+}
+
+async function remove({ backends, scope, params, reply }: Exchange): Promise<void> {
+  if (isNone(params.id!, scope.project)) {
+    throw forbidden('predefined_network', 'none is a pre-defined network and cannot be removed')
+  }
+  await backends.networks.remove(scope, params.id!)
+  reply.empty(204)
 }
