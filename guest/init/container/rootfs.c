@@ -81,12 +81,16 @@ mount_tmpfs (const struct tmpfs_spec *spec, struct error *err)
 static int
 attach_prepared (int mount, const char *path, struct error *err)
 {
-  struct stat status;
+  struct stat status, there;
   if (fstat (mount, &status) < 0)
     return error_errno (err, "stat what is mounted on %s", path);
   cleanup_close int target
     = path_open (path, S_ISDIR (status.st_mode) ? PATH_MAKE_DIRECTORY : PATH_MAKE_FILE, err);
-  return target < 0 ? -1 : mount_attach (mount, target, path, err);
+  if (target < 0)
+    return -1;
+  if (fstat (target, &there) < 0 || S_ISDIR (there.st_mode) != S_ISDIR (status.st_mode))
+    return error_set (err, ENOTDIR, "mount on %.100s: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?", path);
+  return mount_attach (mount, target, path, err);
 }
 
 /* One of the three kinds of mounts that a request names. */

@@ -1,7 +1,8 @@
-/* Whatever the host's side of the port may hold, in three ways: the first byte says which. */
+/* Whatever the host's side of the port may hold, in five ways: the first byte says which. */
 #include "process/user.h"
 #include "wire/crc32.h"
 #include "wire/frame.h"
+#include "wire/record.h"
 #include "wire/request.h"
 #include <stdlib.h>
 
@@ -83,12 +84,33 @@ use_users (const uint8_t *data, size_t size)
   free (text);
 }
 
+/* A tree of files, in pieces as large as the second byte says. */
+static void
+use_tree (const uint8_t *data, size_t size)
+{
+  struct record_decoder decoder = { .have = 0 };
+  struct error err;
+  size_t step = size ? data[0] + 1u : 1;
+  int event = RECORD_MORE;
+  for (size_t at = 0; at < size && event >= 0;)
+    {
+      size_t used, take = size - at < step ? size - at : step;
+      struct bytes content;
+      event = record_decode (&decoder, (struct bytes){ data + at, take }, &used, &content, &err);
+      if (used > take || (event == RECORD_HEAD && !record_path_valid (decoder.record.path))
+          || (event == RECORD_CONTENT && (content.data < data || content.data + content.length > data + size)))
+        abort ();
+      at += used;
+    }
+  record_decoder_free (&decoder);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   if (size == 0)
     return 0;
-  switch (data[0] % 4)
+  switch (data[0] % 5)
     {
     case 0:
       use_stream (data + 1, size - 1);
@@ -98,6 +120,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       break;
     case 2:
       use_request (data + 1, size - 1);
+      break;
+    case 3:
+      use_tree (data + 1, size - 1);
       break;
     default:
       use_users (data + 1, size - 1);
