@@ -15,8 +15,6 @@ export const dataDirectory = '_data'
 const blockBytes = 4 * KiB
 /** Sizes that differ from the default are few; each takes as much memory as is written of it. */
 const keptMax = 8
-/** The file system can grow to this without moving anything. */
-const growthBytesMax = 2_048 * GiB
 
 export class FileSystems {
   readonly #directory: string
@@ -82,18 +80,22 @@ async function allocated(path: string): Promise<Ranges | undefined> {
 
 function optionsFor(bytes: number): string[] {
   const extended = ['assume_storage_prezeroed=1', 'nodiscard', 'root_owner=0:0']
+  const { journalBytes, growthBytesMax } = shapeOf(bytes)
   if (bytes < growthBytesMax) extended.push(`resize=${growthBytesMax / blockBytes}`)
   return [
     ...['-q', '-F', '-t', 'ext4', '-b', String(blockBytes), '-m', '0', '-I', '256'],
-    ...['-O', 'metadata_csum,64bit,resize_inode', '-J', `size=${journalBytes(bytes) / MiB}`],
+    ...['-O', 'metadata_csum,64bit,resize_inode', '-J', `size=${journalBytes / MiB}`],
     ...['-E', extended.join(',')],
   ]
 }
 
-/** It is written in turns, so in time all of it takes room on the host. */
-function journalBytes(bytes: number): number {
-  if (bytes < 128 * MiB) return 4 * MiB
-  return bytes < GiB ? 16 * MiB : 32 * MiB
+/**
+ * The journal is written in turns, so in time all of it takes room on the host. Up to `growthBytesMax` descriptors of groups have room
+ * already; growing changes all of that room at once, and a quarter of the journal must hold what is changed at once.
+ */
+function shapeOf(bytes: number): { readonly journalBytes: number; readonly growthBytesMax: number } {
+  if (bytes < 128 * MiB) return { journalBytes: 4 * MiB, growthBytesMax: 512 * GiB }
+  return { journalBytes: bytes < GiB ? 16 * MiB : 32 * MiB, growthBytesMax: 2_048 * GiB }
 }
 
 export async function syncFile(path: string): Promise<void> {
