@@ -1,10 +1,15 @@
 /** The containers of the engine as the front doors see them: each call finds its container and goes to its owner. */
+import { invalid } from '../lib/errors.ts'
 import { nanosPerMs } from '../lib/units.ts'
 import { attachContainer } from './attach.ts'
 import type { EngineContext } from './context.ts'
 import { createContainer } from './create/create.ts'
 import { checkName } from './create/names.ts'
 import { createExec, findExec, resizeExec, startExec } from './exec.ts'
+import { type ExtractOptions, extractArchive, readArchive, statPath } from './files/archive.ts'
+import { containerChanges } from './files/changes.ts'
+import { type CommitOptions, commitContainer } from './files/commit.ts'
+import { exportContainer } from './files/export.ts'
 import { isLive, isUp } from './lifecycle.ts'
 import type { Container, ContainerChange, ContainerRequest, ExecRequest, LogsQuery } from './model.ts'
 import { pauseContainer, unpauseContainer } from './pause.ts'
@@ -31,6 +36,7 @@ export function createContainers(context: EngineContext) {
     ...state(context, find),
     ...reading(context, find),
     ...execs(context, find),
+    ...files(context, find),
     async attach(scope: Scope, ref: string, options: Parameters<typeof attachContainer>[2]) {
       return attachContainer(context, find(scope, ref), options)
     },
@@ -119,6 +125,30 @@ function reading(context: EngineContext, find: Find) {
     },
     async execIds(scope: Scope, ref: string): Promise<readonly string[]> {
       return find(scope, ref).execs.ids()
+    },
+  }
+}
+
+function files(context: EngineContext, find: Find) {
+  return {
+    async statPath(scope: Scope, ref: string, path: string) {
+      return statPath(context, find(scope, ref), { path, ref })
+    },
+    async readArchive(scope: Scope, ref: string, path: string) {
+      return readArchive(context, find(scope, ref), { path, ref })
+    },
+    async extractArchive(scope: Scope, ref: string, source: AsyncIterable<Buffer>, options: ExtractOptions) {
+      await extractArchive(context, find(scope, ref), source, { ...options, ref })
+    },
+    changes(scope: Scope, ref: string) {
+      return containerChanges(context, find(scope, ref))
+    },
+    async export(scope: Scope, ref: string) {
+      return exportContainer(context, find(scope, ref))
+    },
+    async commit(scope: Scope, ref: string, options: CommitOptions) {
+      if (ref === '') throw invalid('no_container', 'invalid name or ID supplied: ""')
+      return commitContainer(context, find(scope, ref), options)
     },
   }
 }

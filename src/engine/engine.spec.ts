@@ -510,7 +510,7 @@ test('the next daemon undoes a start that was not finished', async () => {
   await t.restart(() => t.sandboxes.last.processes.clear())
   const state = await t.state(id)
   assert.deepEqual([state.status, state.startedAt], ['created', null])
-  await until('its sandbox is killed', () => t.sandboxes.last.isOver === 'killed', deadline)
+  await until('its sandbox is switched off', () => t.sandboxes.last.isOver === 'shutdown', deadline)
   assert.equal(t.networks.ports.size, 0)
 })
 

@@ -106,6 +106,7 @@ async function closeEngine(context: EngineContext): Promise<void> {
     owner.cancelRestart()
     const { health } = owner.run ?? {}
     if (health) context.background.add(health.stop())
+    if (owner.opened) context.background.add(owner.opened.close({ now: false }))
   }
   await within(context.background.settled(), closeDeadlineMs, 'the work in the background').catch((error) => {
     context.log.warn({ error: String(error) }, 'closing without waiting any longer')

@@ -8,10 +8,12 @@ import { SerialQueue } from '../lib/queue.ts'
 import { type EngineContext, tell } from './context.ts'
 import type { ExecRecord } from './execs.ts'
 import { execProcessOf } from './guest-spec.ts'
+import { denial } from './lifecycle.ts'
 import { Pipe } from './logs/pipe.ts'
 import type { AttachSession, Exec, ExecRequest } from './model.ts'
 import type { ContainerOwner } from './owner.ts'
 import type { GuestProcess, ProcessOutput } from './ports/sandbox.ts'
+import type { Run } from './run.ts'
 import { SIGKILL } from './signals.ts'
 import { refusalOf } from './start-failure.ts'
 
@@ -20,7 +22,7 @@ export async function createExec(
   owner: ContainerOwner,
   request: ExecRequest,
 ): Promise<Exec> {
-  await owner.inUse()
+  await usable(owner)
   const exec: Exec = {
     id: newId(),
     container: owner.id,
@@ -32,6 +34,13 @@ export async function createExec(
   owner.execs.add({ exec, run: null, process: null, pipe: null, ended: Promise.resolve() })
   tell(context, owner.container, `exec_create: ${request.cmd.join(' ')}`, { execID: exec.id })
   return exec
+}
+
+/** While an image is made of it, as while it is paused, no process is started in it. */
+async function usable(owner: ContainerOwner): Promise<Run> {
+  const run = await owner.inUse()
+  if (run.standsStill) throw denial('is_paused', owner.container)
+  return run
 }
 
 export function findExec(
@@ -65,7 +74,7 @@ export async function startExec(
   const pipe = new Pipe()
   record.exec = { ...exec, status: 'running' }
   try {
-    const run = await owner.inUse()
+    const run = await usable(owner)
     const { request } = exec
     const output = options.detached ? discarded : pipedOutput(context, pipe, request)
     const spec = execProcessOf(owner.container, run.nextProcessId++, request, options.size)

@@ -64,6 +64,32 @@ export function guestContainerOf(
   }
 }
 
+/**
+ * One that does not run, for its files alone. What is mounted over them while it runs and does not outlast that is left out, and
+ * of its volumes those that are not needed.
+ */
+export function openedContainerOf(
+  container: StoredContainer,
+  {
+    mounts,
+    ...options
+  }: {
+    readonly size: SandboxSize
+    readonly resolvConf: string
+    readonly mounts: ContainerSpec['mounts']
+    readonly volumes: readonly AttachedVolume[]
+  },
+): GuestContainer {
+  const opened = { ...container, spec: { ...container.spec, mounts } }
+  return {
+    ...guestContainerOf(opened, { ...options, ports: [], linked: [] }),
+    tmpfs: [],
+    maskedPaths: [],
+    readonlyPaths: [],
+    sysctls: {},
+  }
+}
+
 function baseEnv(spec: ContainerSpec, tty: boolean): readonly string[] {
   return [defaultPath, `HOSTNAME=${spec.hostname}`, ...(tty ? ['TERM=xterm'] : [])]
 }

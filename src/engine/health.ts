@@ -71,7 +71,7 @@ export class HealthMonitor {
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#kill()
-    if (!this.#probe || this.#run.frozen) return
+    if (!this.#probe || this.#run.standsStill) return
     await within(this.#probe.ended, stopPatienceMs, 'the end of a probe').catch((error) => {
       this.#context.log.debug(
         { container: this.#owner.id, error: messageOf(error) },
@@ -83,7 +83,7 @@ export class HealthMonitor {
   async #due(): Promise<void> {
     try {
       // A guest that stands still answers nobody.
-      if (!this.#run.frozen) await this.#probeOnce()
+      if (!this.#run.standsStill) await this.#probeOnce()
     } catch (error) {
       this.#context.log.error({ container: this.#owner.id, error: messageOf(error) }, 'a probe failed')
     }
@@ -96,7 +96,7 @@ export class HealthMonitor {
       exitCode: noExitCode,
       output: messageOf(error),
     }))
-    const failedFrozen = outcome.exitCode !== 0 && this.#run.frozen
+    const failedFrozen = outcome.exitCode !== 0 && this.#run.standsStill
     if (!failedFrozen) await this.#record({ start, end: this.#now(), ...outcome })
     // The next one must not find it still there.
     await this.#probe?.ended
@@ -131,7 +131,7 @@ export class HealthMonitor {
       })
       const isLate = await Promise.race([ended.then(() => false), late])
       clearTimeout(timer)
-      if (!isLate || this.#isOver || !this.#run.frozen) return isLate
+      if (!isLate || this.#isOver || !this.#run.standsStill) return isLate
     }
   }
 

@@ -8,6 +8,7 @@ import { SerialQueue } from '../lib/queue.ts'
 import type { Attachment } from './attach.ts'
 import type { EngineContext } from './context.ts'
 import { Execs } from './execs.ts'
+import type { Opened } from './files/opened.ts'
 import { decide, denial, type UserRequest } from './lifecycle.ts'
 import { type ContainerLog, createContainerLog } from './logs/container-log.ts'
 import type { ContainerState, ContainerStatus } from './model.ts'
@@ -28,6 +29,8 @@ export class ContainerOwner {
   teardown: Promise<void> = Promise.resolve()
   /** Ends that at once. */
   hurryTeardown: () => Promise<void> = async () => {}
+  /** While its files are reached without it running. */
+  opened: Opened | null = null
   restart: { timer: NodeJS.Timeout | undefined; delayMs: number } = { timer: undefined, delayMs: 0 }
   readonly #context: EngineContext
   #container: StoredContainer
@@ -75,6 +78,15 @@ export class ContainerOwner {
   async save(ahead: Partial<ContainerState> = {}): Promise<void> {
     const container = this.#container
     await this.#context.options.containers.update({ ...container, state: { ...container.state, ...ahead } })
+  }
+
+  /** In the queue, before a start, or a removal (`now`): what waits for the teardown waits for this. False: nothing was open. */
+  closeFiles({ now }: { readonly now: boolean }): boolean {
+    const { opened } = this
+    if (!opened) return false
+    this.hurryTeardown = () => opened.close({ now: true })
+    this.teardown = opened.close({ now })
+    return true
   }
 
   cancelRestart(): void {

@@ -21,7 +21,8 @@ export async function pauseContainer(context: EngineContext, owner: ContainerOwn
       return null
     })
     await sandbox.freeze(owner.id)
-    await sandbox.pause()
+    // Who reads its files needs the guest a little longer.
+    if (!run.fileUses.any) await sandbox.pause()
     run.frozen = true
     owner.changeState({ status: 'paused' })
     await owner.save()

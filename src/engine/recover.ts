@@ -141,7 +141,8 @@ function forgetExecs(context: EngineContext, owner: ContainerOwner, run: Run): v
 
 /** Its sandbox is there and has no process: the last daemon died before it had started one, and told nobody that it had. */
 async function undoStart(context: EngineContext, owner: ContainerOwner, sandbox: Sandbox): Promise<void> {
-  teardownOf(context, owner, sandbox, true)
+  // It may be one that was opened for its files: what was put into them is kept.
+  teardownOf(context, owner, sandbox, false)
   const { finishedAt, health } = owner.container.state
   owner.change({ ports: [] })
   owner.changeState({

@@ -21,8 +21,10 @@ export async function removeContainer(
   owner: ContainerOwner,
   { force, volumes = false }: { readonly force: boolean; readonly volumes?: boolean },
 ): Promise<void> {
+  let opened = false
   await owner.perform(force ? 'force_remove' : 'remove', () => {
     owner.cancelRestart()
+    opened = owner.closeFiles({ now: true })
     owner.changeState({ status: 'removing' })
   })
   try {
@@ -35,7 +37,7 @@ export async function removeContainer(
       else await within(run.killSandbox(), killDeadlineMs, `killing the sandbox of ${owner.container.name}`)
       await within(run.ended.promise, killDeadlineMs, `the end of container ${owner.container.name}`)
     }
-    if (hasUnwritten(context, owner, { dropsAnonymous: volumes })) await owner.teardown
+    if (opened || hasUnwritten(context, owner, { dropsAnonymous: volumes })) await owner.teardown
     await owner.queue.run(() => forget(context, owner, { volumes }))
   } catch (error) {
     owner.changeState({ status: 'dead', error: messageOf(error) })

@@ -1,5 +1,6 @@
 /** One life of a container's process, from the beginning of a start until its exit is recorded. */
 import { hasCode } from '../lib/errors.ts'
+import { Uses } from './files/uses.ts'
 import type { HealthMonitor } from './health.ts'
 import type { ContainerPort } from './model.ts'
 import type { ContainerStats, GuestLimits, GuestProcess, Sandbox } from './ports/sandbox.ts'
@@ -31,6 +32,10 @@ export class Run {
   /** Limits that it is to have when it runs again, for the same reason. */
   heldLimits: GuestLimits | null = null
   frozen = false
+  /** Who reads or writes its files. */
+  readonly fileUses = new Uses()
+  /** Who of them wants its processes to stand still. */
+  readonly stillUses = new Uses()
   /** As of the moment it was paused. */
   frozenStats: ContainerStats | null = null
   /** Process 1 is the container's own. */
@@ -39,6 +44,11 @@ export class Run {
   constructor() {
     // Whoever started it hears of a failure; so may nobody else.
     this.started.promise.catch(() => {})
+  }
+
+  /** No process of it goes on, and none is started. */
+  get standsStill(): boolean {
+    return this.frozen || this.stillUses.any
   }
 
   /** False when there is nobody left to take it. */

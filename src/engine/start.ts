@@ -58,6 +58,7 @@ export function beginStart(context: EngineContext, owner: ContainerOwner, reason
   const run = new Run()
   const before = owner.container.state
   owner.cancelRestart()
+  owner.closeFiles({ now: false })
   owner.run = run
   const restartCount = reason.byPolicy ? before.restartCount : 0
   const health = healthAtStart(owner.container.spec.healthcheck, before.health)

@@ -1,6 +1,7 @@
 #include "files/start.h"
 #include "container/cgroup.h"
 #include "container/path.h"
+#include "container/procfs.h"
 #include "files/changes.h"
 #include "files/read.h"
 #include "files/write.h"
@@ -78,6 +79,10 @@ run (const struct container *container, const struct files_spec *spec, struct er
   if (inside && setns (container->namespaces.mnt, CLONE_NEWNS) < 0)
     return error_errno (err, "enter the container");
   if (inside && nodes_return (err) < 0)
+    return -1;
+  /* The root is made read-only by the main process, which there need not be: here it is for this process alone. */
+  if (spec->action == ACTION_WRITE && container->root_readonly
+      && (unshare (CLONE_NEWNS) < 0 || root_make_readonly (err) < 0))
     return -1;
   switch ((enum action) spec->action)
     {
