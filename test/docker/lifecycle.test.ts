@@ -172,22 +172,3 @@ test('stopped containers are pruned, running ones are not', async () => {
   assert.match(pruned, /^Deleted Containers:\n[0-9a-f]{64}\n/)
   assert.equal(await docker.ok(['ps', '--all', '--quiet', '--no-trunc']), running.id)
 })
-
-test('what is not there yet says so, and does nothing', async () => {
-  await using container = await sleeper('--name', 'plain')
-  assert.match(
-    await docker.fails(['cp', 'plain:/etc/passwd', docker.command.config]),
-    /copying files .* not supported yet/,
-  )
-  assert.match(
-    await docker.fails(['cp', '/etc/hostname', 'plain:/tmp']),
-    /copying files .* not supported yet/,
-  )
-  assert.match(await docker.fails(['diff', 'plain']), /not supported yet/)
-  assert.match(
-    await docker.fails(['export', '-o', `${docker.command.config}/x.tar`, 'plain']),
-    /not supported yet/,
-  )
-  assert.match(await docker.fails(['commit', 'plain']), /not supported yet/)
-  assert.equal(await container.exec('echo', 'runs'), 'runs')
-})

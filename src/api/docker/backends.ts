@@ -4,6 +4,8 @@
  * prefix of an id; rejects with kind `not_found` (`No such container: REF`) or `invalid` (ambiguous prefix), in dockerd's words.
  */
 import type { Readable } from 'node:stream'
+import type { ContainerArchive, ContainerPathStat, ExtractOptions } from '../../engine/files/archive.ts'
+import type { CommitOptions } from '../../engine/files/commit.ts'
 import type {
   AttachSession,
   Container,
@@ -16,6 +18,7 @@ import type {
   LogsQuery,
   NetworkAttachment,
 } from '../../engine/model.ts'
+import type { FileChange } from '../../engine/ports/files.ts'
 import type { ImageConfig } from '../../engine/ports/images.ts'
 import type { NetworkRequest, NetworkView } from '../../engine/ports/network.ts'
 import type { ContainerStats, ContainerTask } from '../../engine/ports/sandbox.ts'
@@ -99,7 +102,32 @@ export interface ExecBackend {
   resizeExec(scope: Scope, id: string, rows: number, columns: number): Promise<void>
 }
 
-export interface ContainersBackend extends StateBackend, ReadBackend, AttachBackend, ExecBackend {
+export interface FilesBackend {
+  /** Rejects with kind `not_found` (`Could not find the file PATH in container REF`). */
+  statPath(scope: Scope, ref: string, path: string): Promise<ContainerPathStat>
+  /** A tar of what is at the path, to be disposed of. */
+  readArchive(scope: Scope, ref: string, path: string): Promise<ContainerArchive>
+  /** A tar, compressed or not, is unpacked in a directory. Rejects with kind `invalid` what would lead out of it. */
+  extractArchive(
+    scope: Scope,
+    ref: string,
+    source: AsyncIterable<Buffer>,
+    options: ExtractOptions,
+  ): Promise<void>
+  /** Over the image. */
+  changes(scope: Scope, ref: string): AsyncIterable<FileChange>
+  /** A tar of all files but those of mounts, to be disposed of. */
+  export(scope: Scope, ref: string): Promise<AsyncDisposable & { readonly content: AsyncIterable<Buffer> }>
+  /** Makes an image of the container; answers its id. */
+  commit(scope: Scope, ref: string, options: CommitOptions): Promise<string>
+}
+
+export interface ContainersBackend
+  extends StateBackend,
+    ReadBackend,
+    AttachBackend,
+    ExecBackend,
+    FilesBackend {
   /** Removes every stopped container that `matches`; answers ids and the bytes given back. */
   prune(
     scope: Scope,

@@ -1,6 +1,7 @@
 /** Every endpoint of Docker's API that is answered, as data: what is served, documented and (later) authorized is read from it. */
 import type { Route } from '../route.ts'
 import { containerRoutes } from './containers/containers.routes.ts'
+import { fileRoutes } from './containers/files.routes.ts'
 import { lifecycleRoutes } from './containers/lifecycle.routes.ts'
 import { containerStreamRoutes } from './containers/streams.routes.ts'
 import { absentRoutes } from './elsewhere/absent.routes.ts'
@@ -16,6 +17,7 @@ export const dockerRoutes: readonly Route[] = [
   ...containerRoutes,
   ...lifecycleRoutes,
   ...containerStreamRoutes,
+  ...fileRoutes,
   ...execRoutes,
   ...imageTransferRoutes,
   ...imageRoutes,

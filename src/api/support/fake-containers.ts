@@ -1,4 +1,7 @@
 /** Containers in memory, keeping the contract of backends.ts, for specs of the front door. */
+import { Readable } from 'node:stream'
+import type { ContainerArchive, ContainerPathStat, ExtractOptions } from '../../engine/files/archive.ts'
+import type { CommitOptions } from '../../engine/files/commit.ts'
 import type {
   Container,
   ContainerChange,
@@ -10,12 +13,14 @@ import type {
   LogChunk,
   LogsQuery,
 } from '../../engine/model.ts'
+import type { FileChange } from '../../engine/ports/files.ts'
 import type { ContainerStats } from '../../engine/ports/sandbox.ts'
+import { fakeEntry } from '../../engine/support/fake-files.ts'
 import { conflict, invalid, notFound, notModified } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ContainersBackend, Scope } from '../docker/backends.ts'
 import { FakeProcess } from './fake-process.ts'
-import { fakeContainer, fakeStats } from './samples.ts'
+import { fakeContainer, fakeStats, imageId } from './samples.ts'
 
 interface Entry {
   container: Container
@@ -251,6 +256,53 @@ export class FakeContainers implements ContainersBackend {
   async resizeExec(scope: Scope, id: string, rows: number, columns: number) {
     await this.getExec(scope, id)
     this.execs.get(id)!.process.size = { rows, columns }
+  }
+
+  async statPath(scope: Scope, ref: string, path: string): Promise<ContainerPathStat> {
+    this.entry(scope, ref)
+    if (path.includes('missing')) {
+      throw notFound('no_such_file', `Could not find the file ${path} in container ${ref}`)
+    }
+    const entry = fakeEntry('', { size: 5, mode: 0o4755, mtimeNs: 1_700_000_000_500_000_000n })
+    return { name: path.split('/').at(-1)!, entry, linkTarget: '' }
+  }
+
+  async readArchive(scope: Scope, ref: string, path: string): Promise<ContainerArchive> {
+    const stat = await this.statPath(scope, ref, path)
+    return {
+      stat,
+      content: Readable.from([Buffer.from(`tar of ${path}`)]),
+      [Symbol.asyncDispose]: async () => {},
+    }
+  }
+
+  async extractArchive(
+    scope: Scope,
+    ref: string,
+    source: AsyncIterable<Buffer>,
+    { signal: _, ...options }: ExtractOptions,
+  ): Promise<void> {
+    await this.statPath(scope, ref, options.path)
+    const chunks: Buffer[] = []
+    for await (const chunk of source) chunks.push(chunk)
+    this.calls.push(['extract', ref, options, Buffer.concat(chunks).toString()])
+  }
+
+  async *changes(scope: Scope, ref: string): AsyncIterable<FileChange> {
+    const { container } = this.entry(scope, ref)
+    if (container.state.startedAt) yield { path: '/written', kind: 'added' }
+  }
+
+  async export(scope: Scope, ref: string) {
+    this.entry(scope, ref)
+    const content = Readable.from([Buffer.from('tar of all')])
+    return { content, [Symbol.asyncDispose]: async () => {} }
+  }
+
+  async commit(scope: Scope, ref: string, { signal: _, ...options }: CommitOptions): Promise<string> {
+    this.entry(scope, ref)
+    this.calls.push(['commit', ref, options])
+    return imageId(8)
   }
 
   async prune(scope: Scope, matches: (container: Container) => boolean) {

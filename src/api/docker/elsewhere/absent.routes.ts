@@ -10,7 +10,7 @@ import { clip } from '../query.ts'
 const build =
   'building images is not supported yet: build elsewhere and push to a registry, or `docker load` the result'
 const buildKit = 'BuildKit is not supported: the classic builder is asked for with DOCKER_BUILDKIT=0'
-const files = (what: string) => `${what} is not supported yet`
+const notYet = (what: string) => `${what} is not supported yet`
 
 /** Method, path, what to say. */
 const missing: readonly (readonly [Method, string, string])[] = [
@@ -18,15 +18,9 @@ const missing: readonly (readonly [Method, string, string])[] = [
   ['POST', '/build/cancel', build],
   ['POST', '/session', buildKit],
   ['POST', '/grpc', buildKit],
-  ['POST', '/commit', files('making an image of a container')],
-  ['HEAD', '/containers/:id/archive', files('copying files out of and into containers')],
-  ['GET', '/containers/:id/archive', files('copying files out of and into containers')],
-  ['PUT', '/containers/:id/archive', files('copying files out of and into containers')],
-  ['GET', '/containers/:id/changes', files('listing the changed files of a container')],
-  ['GET', '/containers/:id/export', files('exporting the files of a container')],
-  ['GET', '/containers/:id/checkpoints', files('checkpointing')],
-  ['POST', '/containers/:id/checkpoints', files('checkpointing')],
-  ['GET', '/distribution/*name/json', files('asking a registry for an image without pulling it')],
+  ['GET', '/containers/:id/checkpoints', notYet('checkpointing')],
+  ['POST', '/containers/:id/checkpoints', notYet('checkpointing')],
+  ['GET', '/distribution/*name/json', notYet('asking a registry for an image without pulling it')],
   ['POST', '/swarm/init', 'swarm mode is not supported'],
   ['POST', '/swarm/join', 'swarm mode is not supported'],
   ['GET', '/plugins/privileges', 'plugins are not supported'],
