@@ -5,7 +5,7 @@ import { request as httpsRequest } from 'node:https'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { invalid, unavailable } from '../lib/errors.ts'
+import { invalid, messageOf, unavailable } from '../lib/errors.ts'
 
 export interface Client {
   /** Answers the JSON; undefined when there is none. Rejects with what the daemon says. */
@@ -92,6 +92,16 @@ function targetOf(address: string, env: Environment): Target {
     return { send: httpRequest, options }
   }
   const directory = env.DOCKER_CERT_PATH || join(homedir(), '.docker')
-  const file = (name: string) => readFileSync(join(directory, `${name}.pem`))
+  const file = (name: string) => {
+    const path = join(directory, `${name}.pem`)
+    try {
+      return readFileSync(path)
+    } catch (error) {
+      throw invalid(
+        'no_certificate',
+        `${path}, which TLS needs, cannot be read: ${messageOf(error)}; DOCKER_CERT_PATH says where it is`,
+      )
+    }
+  }
   return { send: httpsRequest, options: { ...options, ca: file('ca'), cert: file('cert'), key: file('key') } }
 }

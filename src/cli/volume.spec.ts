@@ -75,7 +75,7 @@ test('an address that is none is refused', () => {
   assert.throws(
     () => createClient('tcp://h:1', { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: '/nonexistent' }),
     {
-      code: 'ENOENT',
+      code: 'no_certificate',
     },
   )
 })
