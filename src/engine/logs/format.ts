@@ -9,7 +9,9 @@
  *               | u32    | u8 + 0 | u64      | u64       | u64       | u32   | length B  | u32    |
  *               +--------+--------+----------+-----------+-----------+-------+-----------+--------+
  *
- * Little-endian. `stream` 1 stdout, 2 stderr, 0 the beginning of a run (no payload). `stdoutEnd` and `stderrEnd` say how far the
+ * Little-endian. `stream` 1 stdout, 2 stderr, 0 the beginning of a run (no payload); 5, 6 and 7, without a payload and only as
+ * the first of a segment, say that stdout (+1) and stderr (+2) are in the middle of a line there: who has not read the
+ * segment before must skip the rest of it. `stdoutEnd` and `stderrEnd` say how far the
  * streams of the run have come with this record, so the last record alone tells the next daemon where to go on. `check` is
  * the CRC-32 of what is before it, seeded with the segment's secret: a container cannot write what would pass for a record.
  */
@@ -29,6 +31,23 @@ export const recordBytesMax = payloadBytesMax + recordOverheadBytes
 export const runBegins = 0
 export const stdoutStream = 1
 export const stderrStream = 2
+
+const midLine = 4
+
+/** What to write first in a segment; undefined: nothing. */
+export function midLineMark(within: {
+  readonly stdout: boolean
+  readonly stderr: boolean
+}): number | undefined {
+  const streams = (within.stdout ? stdoutStream : 0) + (within.stderr ? stderrStream : 0)
+  return streams === 0 ? undefined : midLine + streams
+}
+
+/** undefined: this is no such mark. */
+export function readMidLineMark(stream: number): { stdout: boolean; stderr: boolean } | undefined {
+  if (stream <= midLine || stream > midLine + stdoutStream + stderrStream) return undefined
+  return { stdout: (stream & stdoutStream) !== 0, stderr: (stream & stderrStream) !== 0 }
+}
 
 export interface RecordToWrite {
   readonly stream: number

@@ -11,9 +11,11 @@ import type { Clock } from '../clock.ts'
 import type { OutputStream } from '../ports/sandbox.ts'
 import {
   encode,
+  midLineMark,
   payloadBytesMax,
   type RecordToWrite,
   runBegins,
+  segmentHeaderBytes,
   stderrStream,
   stdoutStream,
 } from './format.ts'
@@ -33,6 +35,9 @@ export interface LogFileOptions {
 const batchBytesMax = MiB
 const batchRecordsMax = 256
 
+const newline = 10
+const noPayload = Buffer.alloc(0)
+
 interface Batch {
   readonly records: RecordToWrite[]
   bytes: number
@@ -48,6 +53,8 @@ export class LogFile {
   #stdoutEnd = 0
   #stderrEnd = 0
   #lastNano = 0n
+  /** Of what is written: where each stream has come to. */
+  #written = { stdoutEnd: 0, stderrEnd: 0, midLine: { stdout: false, stderr: false } }
   #batches: Batch[] = []
   #pump: Promise<void> | undefined
   #lossReported = false
@@ -68,6 +75,8 @@ export class LogFile {
       log.#stdoutEnd = end.stdoutEnd
       log.#stderrEnd = end.stderrEnd
       log.#lastNano = end.timeNano
+      const midLine = { stdout: end.midLine === 'stdout', stderr: end.midLine === 'stderr' }
+      log.#written = { stdoutEnd: end.stdoutEnd, stderrEnd: end.stderrEnd, midLine }
       break
     }
     return log
@@ -199,7 +208,14 @@ export class LogFile {
   async #write(records: readonly RecordToWrite[]): Promise<void> {
     const { handle, secret } = await this.#writable()
     const segment = this.#segments.at(-1)!
-    const pieces = encode(records, secret)
+    const mark = segment.size === segmentHeaderBytes ? midLineMark(this.#written.midLine) : undefined
+    const first = mark && {
+      ...this.#written,
+      stream: mark,
+      timeNano: records[0]!.timeNano,
+      payload: noPayload,
+    }
+    const pieces = encode(first ? [first, ...records] : records, secret)
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
     let written = 0
     try {
@@ -212,6 +228,18 @@ export class LogFile {
       throw error
     }
     segment.size += bytes
+    this.#remember(records)
+  }
+
+  #remember(records: readonly RecordToWrite[]): void {
+    const midLine = { ...this.#written.midLine }
+    for (const { stream, payload } of records) {
+      // A line does not go on in the next run.
+      if (stream === runBegins) midLine.stdout = midLine.stderr = false
+      else midLine[stream === stdoutStream ? 'stdout' : 'stderr'] = payload.at(-1) !== newline
+    }
+    const { stdoutEnd, stderrEnd } = records.at(-1)!
+    this.#written = { stdoutEnd, stderrEnd, midLine }
   }
 
   async #writable(): Promise<{ handle: FileHandle; secret: number }> {

@@ -343,3 +343,42 @@ test('appends that come together are written together, and each waits for its ow
     assert.equal(textOf(await read(log)).length, 100 * chunk.length)
     await log.rest()
   }))
+
+test('what is left of a log begins with a whole line, however the output was cut', () =>
+  inDirectory(async (directory) => {
+    let log = await openLog(directory, { segmentBytesMax: 2_000, segmentsMax: 2 })
+    await log.beginRun()
+    const text = Buffer.from(Array.from({ length: 1_000 }, (_, i) => `line ${i}\n`).join(''))
+    for (let at = 0; at < text.length; at += 77) {
+      await log.append('stdout', text.subarray(at, at + 77), at)
+      if (at % 10 === 0) {
+        await log.rest()
+        log = await openLog(directory, { segmentBytesMax: 2_000, segmentsMax: 2 })
+      }
+      const rest = textOf(await read(log, { lines: false }))
+      assert.match(rest, /^line \d+\n/)
+      assert.ok(
+        text
+          .subarray(0, at + 77)
+          .toString()
+          .endsWith(rest),
+        'nothing is missing from there on',
+      )
+      assert.equal(
+        textOf(await read(log, { tail: 3 })),
+        rest
+          .split(/(?<=\n)/)
+          .slice(-3)
+          .join(''),
+      )
+    }
+  }))
+
+test('a line without an end is not left out for ever', () =>
+  inDirectory(async (directory) => {
+    const log = await openLog(directory, { segmentBytesMax: 40_000, segmentsMax: 2 })
+    await log.beginRun()
+    for (let at = 0; at < 200; at++) await log.append('stdout', Buffer.alloc(1_000, 'x'), at * 1_000)
+    const rest = textOf(await read(log, { lines: false }))
+    assert.ok(rest.length > 20_000 && rest.length < 80_000, String(rest.length))
+  }))

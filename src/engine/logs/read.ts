@@ -6,7 +6,15 @@ import { KiB } from '../../lib/units.ts'
 import type { LogChunk, LogsQuery } from '../model.ts'
 import type { OutputStream } from '../ports/sandbox.ts'
 import { type Block, ForwardCursor, isBefore, type Place, recordsOf } from './cursor.ts'
-import { lengthAt, recordHeaderBytes, runBegins, stdoutStream, streamAt, timeAt } from './format.ts'
+import {
+  lengthAt,
+  readMidLineMark,
+  recordHeaderBytes,
+  runBegins,
+  stdoutStream,
+  streamAt,
+  timeAt,
+} from './format.ts'
 import { LineSplitter } from './lines.ts'
 import type { LogFile } from './log-file.ts'
 import type { Start } from './tail.ts'
@@ -49,6 +57,12 @@ interface Piece {
   readonly timeNano: () => bigint
 }
 
+/** No segment has this number, nor the one after it. */
+const none = -2
+const newline = 10
+/** Longer lines dockerd cuts as well. */
+const skippedBytesMax = 16 * KiB
+
 /** Which payloads of a block, and how much of them, the reader wants. */
 class Wanted {
   /** Nothing more will be wanted: the time asked for has passed. */
@@ -59,10 +73,22 @@ class Wanted {
 
   constructor(options: ReadOptions) {
     this.#options = options
+    const { stdout, stderr } = options.start
+    const first = isBefore(stdout, stderr) ? stdout : stderr
+    this.#segment = first.offset > 0 ? first.segment : none
   }
+
+  /** The rest of the line that each stream is in, of which the beginning is gone; undefined: it is read. */
+  readonly #skip: Partial<Record<OutputStream, number | undefined>> = {}
+  #segment: number;
 
   /** null: the beginning of a run. */
   *pieces(block: Block): Generator<Piece | null> {
+    yield* this.#piecesOf(block)
+    this.#segment = block.segment
+  }
+
+  *#piecesOf(block: Block): Generator<Piece | null> {
     const { untilNano, streams } = this.#options
     const { buffer } = block
     for (const at of recordsOf(block)) {
@@ -72,15 +98,43 @@ class Wanted {
       }
       const number = streamAt(buffer, at)
       if (number === runBegins) {
+        this.#skip.stdout = this.#skip.stderr = undefined
         yield null
+        continue
+      }
+      const midLine = readMidLineMark(number)
+      if (midLine) {
+        this.#begin(block, midLine)
         continue
       }
       const stream = number === stdoutStream ? 'stdout' : 'stderr'
       if (!streams[stream]) continue
-      const from = at + recordHeaderBytes + this.#skipped(stream, block, at)
       const end = at + recordHeaderBytes + lengthAt(buffer, at)
+      const from = this.#pastLine(
+        stream,
+        buffer,
+        at + recordHeaderBytes + this.#skipped(stream, block, at),
+        end,
+      )
       if (from < end) yield { stream, data: buffer.subarray(from, end), timeNano: () => timeAt(buffer, at) }
     }
+  }
+
+  /** A segment that begins within a line: where the one before was not read, that line's beginning is gone. */
+  #begin({ segment }: Block, midLine: Readonly<Record<OutputStream, boolean>>): void {
+    if (segment === this.#segment + 1) return
+    for (const stream of ['stdout', 'stderr'] as const) {
+      if (midLine[stream]) this.#skip[stream] = skippedBytesMax
+    }
+  }
+
+  #pastLine(stream: OutputStream, buffer: Buffer, from: number, end: number): number {
+    const most = this.#skip[stream]
+    if (most === undefined || from >= end) return from
+    const newlineAt = buffer.subarray(from, end).indexOf(newline)
+    const length = newlineAt < 0 ? end - from : newlineAt + 1
+    this.#skip[stream] = newlineAt >= 0 || length >= most ? undefined : most - length
+    return from + Math.min(length, most)
   }
 
   #skipped(stream: OutputStream, block: Block, at: number): number {

@@ -7,11 +7,14 @@ import {
   lengthAt,
   newSegmentHeader,
   recordBytesMax,
+  recordHeaderBytes,
   recordOverheadBytes,
   secretOf,
   segmentHeaderBytes,
   stderrEndAt,
   stdoutEndAt,
+  stdoutStream,
+  streamAt,
   timeAt,
 } from './format.ts'
 
@@ -27,8 +30,11 @@ export interface LogEnd {
   readonly stdoutEnd: number
   readonly stderrEnd: number
   readonly timeNano: bigint
+  /** The stream of it, when that is in the middle of a line. */
+  readonly midLine: 'stdout' | 'stderr' | null
 }
 
+const newline = 10
 const blockBytes = 256 * KiB
 
 export async function listSegments(directory: string): Promise<Segment[]> {
@@ -108,8 +114,15 @@ function found(block: Buffer, at: number, base: number): Found {
       stdoutEnd: stdoutEndAt(block, at),
       stderrEnd: stderrEndAt(block, at),
       timeNano: timeAt(block, at),
+      midLine: midLineOf(block, at),
     },
   }
+}
+
+function midLineOf(block: Buffer, at: number): LogEnd['midLine'] {
+  const length = lengthAt(block, at)
+  if (length === 0 || block[at + recordHeaderBytes + length - 1] === newline) return null
+  return streamAt(block, at) === stdoutStream ? 'stdout' : 'stderr'
 }
 
 /** By the length behind the last record: the rule, when nothing is torn. */
