@@ -17,6 +17,7 @@ import { BlockImages } from './block/block-images.ts'
 import { Catalog } from './catalog.ts'
 import { commitImage } from './commit.ts'
 import { ContentStore } from './content-store.ts'
+import { inspectDistribution } from './distribution.ts'
 import { type ImportOptions, importImage } from './import.ts'
 import { Layers } from './layers.ts'
 import { defaultLimits, type ImageLimits } from './limits.ts'
@@ -107,6 +108,14 @@ export class Images implements ImagesBackend, ImageStore {
 
   pull({ project }: Scope, reference: string, options: PullOptions): Promise<void> {
     return pullImage(this.#parts, this.#layers, project, reference, options)
+  }
+
+  inspectDistribution(
+    _scope: Scope,
+    reference: string,
+    options: Parameters<ImagesBackend['inspectDistribution']>[2],
+  ) {
+    return inspectDistribution(this.#parts, reference, options)
   }
 
   push({ project }: Scope, reference: string, options: PushOptions): Promise<void> {

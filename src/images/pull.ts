@@ -167,9 +167,9 @@ function checkPlatform(config: string, wanted: Platform): void {
 }
 
 /** What a registry answers says little without what was asked of it. */
-async function inDockerdsWords(reference: Reference, task: () => Promise<void>): Promise<void> {
+export async function inDockerdsWords<T>(reference: Reference, task: () => Promise<T>): Promise<T> {
   try {
-    await task()
+    return await task()
   } catch (error) {
     if (!(error instanceof HummingbirdError) || error.code !== 'registry_refused') throw error
     const { registryCode, status } = error.details as FailureDetails

@@ -181,6 +181,17 @@ export interface RegistryCredentials {
   readonly serverAddress?: string
 }
 
+export interface DistributionDetails {
+  readonly mediaType: string
+  readonly digest: string
+  readonly bytes: number
+  readonly platforms: readonly {
+    readonly os: string
+    readonly architecture: string
+    readonly variant?: string | undefined
+  }[]
+}
+
 export interface ImagesBackend {
   list(scope: Scope): Promise<readonly ImageSummary[]>
   get(scope: Scope, ref: string): Promise<ImageDetails>
@@ -199,6 +210,12 @@ export interface ImagesBackend {
       signal: AbortSignal
     },
   ): Promise<void>
+  /** What its registry has under a name, without pulling it. Rejects as `pull` does. */
+  inspectDistribution(
+    scope: Scope,
+    reference: string,
+    options: { credentials?: RegistryCredentials; signal: AbortSignal },
+  ): Promise<DistributionDetails>
   push(
     scope: Scope,
     reference: string,

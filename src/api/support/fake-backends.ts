@@ -122,6 +122,18 @@ export class FakeImages implements ImagesBackend {
     return { removed: kept.map(({ id }) => ({ deleted: id })), bytes: kept.length * 1000 }
   }
 
+  async inspectDistribution(_scope: unknown, reference: string) {
+    if (reference.includes('nosuch'))
+      throw notFound('manifest_unknown', `manifest for ${reference} not found`)
+    const platforms = [{ os: 'linux', architecture: 'arm64', variant: 'v8' }]
+    return {
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      digest: `sha256:${'d'.repeat(64)}`,
+      bytes: 7,
+      platforms,
+    }
+  }
+
   async login(credentials: Parameters<ImagesBackend['login']>[0]) {
     if (credentials.password !== 'right')
       throw unauthorized('bad_login', 'unauthorized: incorrect username or password')

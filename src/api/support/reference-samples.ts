@@ -177,5 +177,11 @@ export const endpointNotes: Readonly<Record<string, string>> = {
     'also of a container that runs, up to the cards that a sandbox has room for; not of one that is paused, nor of one that was started with `--network none`',
   'GET /plugins': 'there are none',
   'GET /plugins/*name/json': 'there are none: 404',
+  'DELETE /plugins/*name': 'there are none: 404',
+  'POST /plugins/*name/enable': 'there are none: 404',
+  'POST /plugins/*name/disable': 'there are none: 404',
+  'POST /plugins/*name/push': 'there are none: 404',
+  'POST /plugins/*name/set': 'there are none: 404',
+  'POST /plugins/*name/upgrade': 'there are none: 404',
   'POST /build/prune': 'there is nothing to prune',
 }

@@ -12,15 +12,18 @@ const build =
 const buildKit = 'BuildKit is not supported: the classic builder is asked for with DOCKER_BUILDKIT=0'
 const notYet = (what: string) => `${what} is not supported yet`
 
+const checkpoints =
+  'checkpoints are not supported: the state of a microVM is bound to the machine and the version it runs on; use docker pause, or docker commit for the files'
+
 /** Method, path, what to say. */
 const missing: readonly (readonly [Method, string, string])[] = [
   ['POST', '/build', build],
   ['POST', '/build/cancel', build],
   ['POST', '/session', buildKit],
   ['POST', '/grpc', buildKit],
-  ['GET', '/containers/:id/checkpoints', notYet('checkpointing')],
-  ['POST', '/containers/:id/checkpoints', notYet('checkpointing')],
-  ['GET', '/distribution/*name/json', notYet('asking a registry for an image without pulling it')],
+  ['GET', '/containers/:id/checkpoints', checkpoints],
+  ['POST', '/containers/:id/checkpoints', checkpoints],
+  ['DELETE', '/containers/:id/checkpoints/:checkpoint', checkpoints],
   ['POST', '/swarm/init', 'swarm mode is not supported'],
   ['POST', '/swarm/join', 'swarm mode is not supported'],
   ['GET', '/plugins/privileges', 'plugins are not supported'],
@@ -51,6 +54,10 @@ export const absentRoutes: readonly Route[] = [
   route('POST', '/build/prune', pruneBuilds, { query: noQuery, since: '1.31' }),
   route('GET', '/plugins', noPlugins, { query: noQuery, since: '1.25' }),
   route('GET', '/plugins/*name/json', noSuchPlugin, { query: noQuery, since: '1.25' }),
+  route('DELETE', '/plugins/*name', noSuchPlugin, { query: noQuery, since: '1.25' }),
+  ...['enable', 'disable', 'push', 'set', 'upgrade'].map((action) =>
+    route('POST', `/plugins/*name/${action}`, noSuchPlugin, { query: noQuery, since: '1.25' }),
+  ),
   ...missing.map(([method, path, why]) =>
     route(method, path, () => Promise.reject(notImplemented('not_supported', why)), {
       query: noQuery,

@@ -8,6 +8,7 @@ import { imagePruneOptions, selectImages } from './images.filter.ts'
 import { historyJson, imageJson, imageSummaryJson, removedJson } from './images.present.ts'
 import * as schema from './images.schema.ts'
 import { joinReference } from './references.ts'
+import { readRegistryAuth } from './registry-auth.ts'
 
 export const imageRoutes: readonly Route[] = [
   route('GET', '/images/json', list, { query: schema.listQuery }),
@@ -16,6 +17,7 @@ export const imageRoutes: readonly Route[] = [
   route('GET', '/images/*name/history', history, { query: noQuery }),
   route('POST', '/images/*name/tag', tag, { query: schema.tagQuery }),
   route('DELETE', '/images/*name', remove, { query: schema.removeQuery }),
+  route('GET', '/distribution/*name/json', distribution, { query: noQuery, since: '1.30' }),
 ]
 
 async function list({ backends, scope, query, version, reply }: Exchange<Output<typeof schema.listQuery>>) {
@@ -77,4 +79,19 @@ async function remove({
       }))
   const removed = await backends.images.remove(scope, params.name!, { force: query.force, usedBy })
   reply.json(200, removedJson(removed))
+}
+
+async function distribution({ backends, scope, params, headers, signal, reply }: Exchange): Promise<void> {
+  const credentials = readRegistryAuth(headers)
+  const options = { ...(credentials ? { credentials } : {}), signal }
+  const { mediaType, digest, bytes, platforms } = await backends.images.inspectDistribution(
+    ...([scope, params.name!, options] as const),
+  )
+  reply.json(200, {
+    Descriptor: { mediaType, digest, size: bytes },
+    Platforms: platforms.map(({ os, architecture, variant }) => ({
+      ...{ architecture, os },
+      ...(variant ? { variant } : {}),
+    })),
+  })
 }
