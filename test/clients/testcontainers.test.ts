@@ -1,0 +1,68 @@
+/** testcontainers for Node, as it is, without its reaper: that would need this API's socket in a container. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { freePort } from '../../src/images/support/registry.ts'
+import { startCloud } from '../support/cloud.ts'
+
+const port = await freePort()
+await startCloud({ images: ['busybox'], args: ['--tcp', `127.0.0.1:${port}`] })
+// Over TCP the host of the published ports is that of the API, also where these tests run in a container themselves.
+const environment = { DOCKER_HOST: `tcp://127.0.0.1:${port}`, TESTCONTAINERS_RYUK_DISABLED: 'true' }
+const before = Object.keys(environment).map((name) => [name, process.env[name]] as const)
+Object.assign(process.env, environment)
+after(() => {
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+})
+const { GenericContainer, Wait } = await import('testcontainers')
+
+const serve = 'echo it works > /index.html; echo ready; exec httpd -f -p 8080 -h /'
+
+test('a container is waited for by its log and its port, and is asked by the port that was mapped', async () => {
+  await using container = await new GenericContainer('busybox')
+    .withCommand(['sh', '-c', serve])
+    .withExposedPorts(8080)
+    .withEnvironment({ GREETING: 'hello' })
+    .withLabels({ suite: 'testcontainers' })
+    .withWaitStrategy(Wait.forAll([Wait.forLogMessage('ready'), Wait.forListeningPorts()]))
+    .withStartupTimeout(60_000)
+    .start()
+  const url = `http://${container.getHost()}:${container.getMappedPort(8080)}/`
+  assert.equal(await (await fetch(url)).text(), 'it works\n')
+  const { output, exitCode } = await container.exec(['sh', '-c', 'echo $GREETING; exit 6'])
+  assert.deepEqual([output, exitCode], ['hello\n', 6])
+  const logs = await container.logs()
+  const [first] = (await logs.take(1).toArray()) as Buffer[]
+  assert.match(String(first), /ready/)
+  await container.restart()
+  assert.equal((await container.exec(['echo', 'again'])).output, 'again\n')
+})
+
+test('a container is waited for by HTTP, by a command, by its health and by its end', async () => {
+  const web = await new GenericContainer('busybox')
+    .withCommand(['sh', '-c', serve])
+    .withExposedPorts(8080)
+    .withHealthCheck({
+      test: ['CMD-SHELL', 'wget -qO- http://127.0.0.1:8080/'],
+      interval: 1_000,
+      retries: 30,
+      timeout: 5_000,
+    })
+    .withWaitStrategy(
+      Wait.forAll([
+        Wait.forHttp('/index.html', 8080).forStatusCode(200),
+        Wait.forSuccessfulCommand('test -e /index.html'),
+        Wait.forHealthCheck(),
+      ]),
+    )
+    .withStartupTimeout(60_000)
+    .start()
+  await web.stop()
+  const once = await new GenericContainer('busybox')
+    .withCommand(['true'])
+    .withWaitStrategy(Wait.forOneShotStartup())
+    .start()
+  await once.stop()
+})
