@@ -10,7 +10,6 @@ import { clip } from '../query.ts'
 const build =
   'building images is not supported yet: build elsewhere and push to a registry, or `docker load` the result'
 const buildKit = 'BuildKit is not supported: the classic builder is asked for with DOCKER_BUILDKIT=0'
-const notYet = (what: string) => `${what} is not supported yet`
 
 const checkpoints =
   'checkpoints are not supported: the state of a microVM is bound to the machine and the version it runs on; use docker pause, or docker commit for the files'
