@@ -51,9 +51,16 @@ test('a guest of another version is refused', async () => {
   )
 })
 
-test('a daemon that takes a channel over completes what the last one tore', async () => {
+test('a daemon that takes a channel over greets, and sends no more when it is answered', async () => {
   await using open = await FakeGuest.open(() => {}, false)
-  assert.ok(open.guest.frames.some(({ type }) => type === types.hello))
+  assert.ok(open.guest.bytesHeard < 1024, `${open.guest.bytesHeard} bytes`)
+})
+
+test('a daemon that takes a channel over completes what the last one tore', async () => {
+  await using open = await FakeGuest.open((guest) => {
+    guest.missing = 1_048_575
+  }, false)
+  assert.ok(open.guest.bytesHeard > resyncBytes)
   assert.equal(resyncBytes, 1_048_596)
 })
 

@@ -11,7 +11,14 @@ import { internal } from '../../lib/errors.ts'
 import { failureOf, sandboxGone } from './failures.ts'
 import { FieldReader, FieldWriter, safeOffset } from './fields.ts'
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts'
-import { frameToGuestBytesMax, helloEveryMs, processesMax, requestDeadlineMs, resyncBytes } from './limits.ts'
+import {
+  frameToGuestBytesMax,
+  helloEveryMs,
+  processesMax,
+  requestDeadlineMs,
+  resyncAfterMs,
+  resyncBytes,
+} from './limits.ts'
 import {
   endFlag,
   events,
@@ -155,7 +162,6 @@ export class GuestChannel {
   }
 
   async #greet(fresh: boolean): Promise<void> {
-    if (!fresh) this.#socket.write(Buffer.alloc(resyncBytes))
     const version = Buffer.alloc(4)
     version.writeUInt32LE(protocolVersion)
     const hello = encodeFrame(types.hello, 0, Buffer.concat([this.#nonce, version]))
@@ -164,6 +170,8 @@ export class GuestChannel {
       this.#socket.write(hello)
       for await (const _ of every(helloEveryMs, undefined, { signal: stop.signal })) this.#socket.write(hello)
     }
+    const resync = setTimeout(() => this.#socket.write(Buffer.alloc(resyncBytes)), resyncAfterMs)
+    if (fresh) clearTimeout(resync)
     // It only ever ends by being stopped.
     repeat().catch(() => {})
     try {
@@ -173,6 +181,7 @@ export class GuestChannel {
         throw internal('bad_guest', `the guest lists ${this.processes.length} processes`)
     } finally {
       stop.abort()
+      clearTimeout(resync)
     }
   }
 

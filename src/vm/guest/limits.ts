@@ -16,7 +16,12 @@ export const inputWindowBytes = 64 * KiB
 /** Every process that is not forgotten has to fit in one HELLO_ACK. */
 export const processesMax = 240
 
-/** A torn frame of a daemon that died is completed with this many zeros, and dropped by the guest. */
+/**
+ * A daemon seldom dies in the middle of a frame, and scanning a megabyte takes an emulated guest long: so it is greeted first, and a
+ * guest that has not answered in this time may be waiting for the rest of one.
+ */
+export const resyncAfterMs = secondMs
+/** Then the torn frame is completed with this many zeros, and dropped by the guest. */
 export const resyncBytes = frameToGuestBytesMax + 20
 
 export const helloEveryMs = 20

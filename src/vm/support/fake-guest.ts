@@ -28,6 +28,10 @@ export class FakeGuest implements AsyncDisposable {
   /** How many HELLOs are not heard. */
   deafTo = 0
   version = protocolVersion
+  /** What is missing of a frame that an earlier host had begun: so much is taken for it. */
+  missing = 0
+  /** Bytes from the host. */
+  bytesHeard = 0
 
   private constructor(server: Server, directory: string) {
     this.#server = server
@@ -103,7 +107,10 @@ export class FakeGuest implements AsyncDisposable {
     this.#socket = socket
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
-      this.#kept = Buffer.concat([this.#kept, chunk])
+      this.bytesHeard += chunk.length
+      const swallowed = Math.min(this.missing, chunk.length)
+      this.missing -= swallowed
+      this.#kept = Buffer.concat([this.#kept, chunk.subarray(swallowed)])
       for (let frame = this.#next(); frame; frame = this.#next()) this.#serve(frame)
     })
   }
