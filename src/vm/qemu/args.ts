@@ -108,7 +108,7 @@ export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: bo
   const { accelerator } = firmware
   return [
     ...['-name', `hummingbird-${size.name},debug-threads=on`],
-    ...['-machine', `microvm,acpi=off,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory`],
+    ...['-machine', `microvm,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory`],
     ...(accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host,migratable=off']
       : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', 'max']),
