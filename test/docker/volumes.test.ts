@@ -194,7 +194,6 @@ test('what makes no sense, or is of a host, is refused in the words of dockerd',
     [['-v', 'one:/x', '-v', 'two:/x'], /Duplicate mount point: \/x/],
     [['-v', 'one:/x', '--tmpfs', '/x'], /Duplicate mount point: \/x/],
     [['--volumes-from', 'nosuch'], /No such container: nosuch/],
-    [['--volume-driver', 'nfs', '-v', 'data:/x'], /error looking up volume plugin nfs/],
     [['--mount', 'src=data,dst=/x,volume-opt=type=nfs'], /the option "type" is not possible/],
     [['--mount', 'src=data,dst=/x,volume-opt=size=9P'], /the size of volume data cannot be 9 PiB: it can be/],
   ]
