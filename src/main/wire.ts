@@ -44,6 +44,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
     records: createNetworkRecords(database),
     subnet: config.subnet,
     namePrefix: config.networkPrefix,
+    resolverSocket: join(config.runtimeDir, 'resolver.sock'),
     stateDir: config.stateDir,
     log,
   })

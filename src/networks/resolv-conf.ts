@@ -79,6 +79,18 @@ export class ResolvConfSource {
   }
 
   async read(): Promise<string> {
+    const { host, upstream } = await this.#current()
+    // The host's addresses come and go without the file changing.
+    return sandboxResolvConf(host, upstream, this.#isHostAddress)
+  }
+
+  /** Whom the host itself asks, wherever they are. */
+  async hostServers(): Promise<readonly string[]> {
+    const { nameservers } = (await this.#current()).host
+    return nameservers.length > 0 ? nameservers.slice(0, nameserversMax) : publicNameservers
+  }
+
+  async #current(): Promise<{ host: ResolvConf; upstream: ResolvConf | undefined }> {
     const stamp = (await Promise.all([stampOf(this.#files.host), stampOf(this.#files.upstream)])).join(' ')
     if (this.#cached?.stamp !== stamp) {
       const [host, upstream] = await Promise.all([
@@ -91,8 +103,7 @@ export class ResolvConfSource {
         upstream: upstream === undefined ? undefined : parseResolvConf(upstream),
       }
     }
-    // The host's addresses come and go without the file changing.
-    return sandboxResolvConf(this.#cached.host, this.#cached.upstream, this.#isHostAddress)
+    return this.#cached
   }
 }
 

@@ -24,6 +24,8 @@ export interface BuiltinNetworksOptions {
   readonly transitRange?: string
   /** Of everything made on the host; one daemon for each. */
   readonly namePrefix?: string
+  /** Where the resolver of names listens for daemons, or is to; without it there are no names. */
+  readonly resolverSocket?: string
   /** Projects that have a default network from the start. */
   readonly projects?: readonly string[]
 }
@@ -47,6 +49,7 @@ export async function createBuiltinNetworks(options: BuiltinNetworksOptions): Pr
     // Reserved for benchmarks of networks. Not 100.64.0.0/10: hosts in a Tailscale network drop all of that.
     transitRange: '198.18.0.0/16',
     namePrefix: 'hb',
+    resolverSocket: '',
     projects: ['default'],
     ...options,
   }

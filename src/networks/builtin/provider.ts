@@ -30,6 +30,7 @@ import {
 } from './host-rules.ts'
 import { removeLinks, warnOfStrays } from './links.ts'
 import { cardNamePattern, hostTableOf } from './names.ts'
+import { Names } from './naming.ts'
 import { fixedSubnet, settingsOf } from './network-request.ts'
 import type { BuiltinNetworks, BuiltinNetworksOptions } from './networks.ts'
 import { type NetworkWish, planNetwork } from './plan-network.ts'
@@ -62,6 +63,7 @@ export class Networks implements BuiltinNetworks {
   readonly #deleting = new Map<string, Promise<void>>()
   readonly #making = new SerialQueue()
   readonly #cards = new Cards()
+  readonly #names: Names
 
   constructor(settings: Settings, mtu: number, hostPorts: HostPorts) {
     this.#settings = settings
@@ -81,6 +83,12 @@ export class Networks implements BuiltinNetworks {
         ),
       log: settings.log,
     })
+    this.#names = new Names({
+      socket: settings.resolverSocket,
+      networks: () => this.#networks.values(),
+      hostServers: () => this.#resolvConf.hostServers(),
+      log: settings.log,
+    })
   }
 
   async start(): Promise<void> {
@@ -94,6 +102,7 @@ export class Networks implements BuiltinNetworks {
     )
     await this.#converge()
     for (const project of this.#settings.projects) await this.ensureDefaultNetwork(project)
+    await this.#names.begin()
   }
 
   defaultNetwork(project: string): NetworkView {
@@ -151,13 +160,17 @@ export class Networks implements BuiltinNetworks {
       }
       network.isGoing = true
       try {
+        // A socket in it would keep the namespace.
+        await this.#names.leave(network)
         await removeLinks(network.names)
         await this.#records.removeNetwork(id)
       } catch (error) {
         network.isGoing = false
+        await this.#names.enter(network)
         throw error
       }
       this.#networks.delete(id)
+      await this.#names.endIfUnused()
       await this.#hostRules.change(withoutNetworkElements(this.#hostTable, network.forHost()))
     })
   }
@@ -194,6 +207,7 @@ export class Networks implements BuiltinNetworks {
     undo.add(() => this.#unplug(network, id))
     const done = await Promise.allSettled([
       this.#place(nic, network),
+      this.#names.add(network, plugged),
       this.#records.setTap(id, nic.tap),
       network.admit(plugged),
       this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, plugged)),
@@ -240,7 +254,9 @@ export class Networks implements BuiltinNetworks {
     const port = network?.ports.get(id)
     if (!network || !port) return
     await this.#records.setNaming(id, naming)
-    network.ports.set(id, { ...port, naming })
+    const renamed = { ...port, naming }
+    network.ports.set(id, renamed)
+    if (renamed.tap !== null) await this.#names.add(network, renamed)
   }
 
   deletePort(id: string): Promise<void> {
@@ -259,11 +275,13 @@ export class Networks implements BuiltinNetworks {
     await this.#converge()
     await this.#records.removePorts(forgotten.map((port) => port.id))
     for (const port of forgotten) this.#release(port)
+    await this.#names.tellAll()
     await this.sweepNics(new Set())
     this.#log.info({ forgotten: forgotten.length }, 'ports are as the containers need them')
   }
 
-  resolvConf(): Promise<string> {
+  async resolvConf(): Promise<string> {
+    await this.#names.tellServers()
     return this.#resolvConf.read()
   }
 
@@ -299,7 +317,8 @@ export class Networks implements BuiltinNetworks {
   async close(options: { remove?: boolean } = {}): Promise<void> {
     await this.#making.idle()
     for (const network of this.#networks.values()) await this.#settled(network)
-    if (!options.remove) return
+    if (!options.remove) return this.#names.close()
+    await this.#names.end()
     for (const network of [...this.#networks.values()]) {
       await removeLinks(network.names)
       await this.#records.removeNetwork(network.record.id)
@@ -359,6 +378,8 @@ export class Networks implements BuiltinNetworks {
     undo.add(() => this.#hostRules.change(withoutNetworkElements(this.#hostTable, network.forHost())))
     await this.#hostRules.change(networkElements(this.#hostTable, network.forHost()))
     await network.build()
+    undo.add(() => this.#names.leave(network))
+    await this.#names.enter(network)
     undo.commit()
     return network
   }
@@ -398,6 +419,7 @@ export class Networks implements BuiltinNetworks {
     if (!port || port.tap === null) return
     network.ports.set(id, { ...port, tap: null })
     await Promise.all([
+      this.#names.remove(port),
       network.shutOut(port),
       this.#hostRules.change(unpublishElements(this.#hostTable, network.transit.inside, port)),
     ])
