@@ -1,7 +1,7 @@
 /** dockerd with the containerd and runc it brings, all its state in the enclosure, its defaults otherwise. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { dockerdArguments } from '../../test/support/dockerd.ts'
 import { DockerCli } from '../docker.ts'
 import type { Peer } from './peer.ts'
 import { processesWith, startDaemon } from './process.ts'
@@ -15,24 +15,12 @@ export interface DockerdOptions {
 
 export async function startDockerd({ directory, cgroup, docker }: DockerdOptions): Promise<Peer> {
   const socket = '/run/dockerd.sock'
-  mkdirSync(directory, { recursive: true })
-  const configFile = join(directory, 'daemon.json')
-  // Not the host's own /etc/docker/daemon.json.
-  writeFileSync(configFile, '{}')
   const cli = new DockerCli(docker.binary, socket, docker.configDirectory)
-  const args = [
-    '--config-file',
-    configFile,
-    '--data-root',
-    join(directory, 'data'),
-    '--exec-root',
-    '/run/docker',
-  ]
-  const daemon = await startDaemon(
-    'dockerd',
-    [...args, '--pidfile', '/run/dockerd.pid', '--host', `unix://${socket}`, '--cgroup-parent', `/${cgroup}`],
-    { logFile: join(directory, 'dockerd.log'), readyWithinMs: 60_000, ready: () => cli.read('version') },
-  )
+  const daemon = await startDaemon('dockerd', dockerdArguments({ directory, socket, cgroup }), {
+    logFile: join(directory, 'dockerd.log'),
+    readyWithinMs: 60_000,
+    ready: () => cli.read('version'),
+  })
   return {
     name: 'dockerd',
     docker: cli,

@@ -35,7 +35,7 @@ export const tooLarge = (limits: ApiLimits) =>
 
 export function parseJson(body: Buffer, limits: ApiLimits): unknown {
   const text = body.toString('utf8')
-  if (text.trim() === '') throw invalid('bad_json', 'invalid JSON: got EOF while reading request body')
+  if (text.trim() === '') throw noContent()
   if (deeperThan(text, limits.jsonDepthMax)) {
     throw invalid('bad_json', `invalid JSON: nested more than ${limits.jsonDepthMax} levels deep`)
   }
@@ -46,6 +46,8 @@ export function parseJson(body: Buffer, limits: ApiLimits): unknown {
   }
 }
 
+const noContent = () => invalid('bad_json', 'invalid JSON: got EOF while reading request body')
+
 /** What a schema makes of a value; a refusal names the field. */
 export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
@@ -55,6 +57,7 @@ export function parseWith<Schema extends z.ZodType>(
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
+  if (value === undefined) throw noContent()
   const field = issue?.path.map(String).join('.') ?? ''
   const said = issue?.message ?? z.prettifyError(result.error)
   throw invalid('bad_request', `${where}: ${field ? `${field}: ` : ''}${said}`)

@@ -92,7 +92,8 @@ test('bodies that are no JSON, or not said to be, are refused in the words of do
   )
   assert.equal(await create(`${'['.repeat(500)}`, type), 'invalid JSON: nested more than 100 levels deep')
   assert.match(await create(`{"Image":"${'x'.repeat(1 << 20)}"}`, type), /larger than 1048576 bytes/)
-  assert.equal(await create('', type), 'invalid JSON: config cannot be empty in order to create a container')
+  assert.equal(await create('', type), 'invalid JSON: got EOF while reading request body')
+  assert.equal(await create('null', type), 'config cannot be empty in order to create a container')
 })
 
 test('a body that is too large is refused before it has come', async () => {

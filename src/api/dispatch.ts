@@ -196,7 +196,8 @@ export class Dispatcher {
 const clientGone: Failure = { status: null, message: 'the client went away' }
 
 function parseBody(route: Found['route'], value: unknown): unknown {
-  return route.body ? parseWith(route.body, value, 'invalid JSON') : undefined
+  // As Go reads it: null is an object that says nothing.
+  return route.body ? parseWith(route.body, value === null ? {} : value, 'invalid JSON') : undefined
 }
 
 function upgradedLength(request: IncomingMessage): number {

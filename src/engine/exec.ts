@@ -69,7 +69,7 @@ export async function startExec(
   const { exec } = record
   if (exec.status !== 'created') {
     const state = exec.status === 'running' ? 'is already running' : 'has already run'
-    throw conflict('exec_started', `exec command ${exec.id} ${state}`)
+    throw conflict('exec_started', `Error: Exec command ${exec.id} ${state}`)
   }
   const pipe = new Pipe()
   record.exec = { ...exec, status: 'running' }
@@ -166,6 +166,7 @@ function session(process: GuestProcess, pipe: Pipe, request: ExecRequest): Attac
 }
 
 export async function resizeExec(record: ExecRecord, rows: number, columns: number): Promise<void> {
+  if (record.exec.status === 'exited') throw notFound('no_such_exec', 'no such exec')
   if (!record.process) throw conflict('exec_not_running', `exec command ${record.exec.id} is not running`)
   await record.process.resize(rows, columns)
 }

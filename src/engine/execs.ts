@@ -56,6 +56,11 @@ export class Execs {
     late.abort()
   }
 
+  /** With a run go those that were to be started in it. */
+  forgetUnstarted(): void {
+    for (const { exec } of this.#with('created')) this.#records.delete(exec.id)
+  }
+
   clear(): void {
     this.#records.clear()
   }

@@ -169,6 +169,7 @@ async function tearDown(
   run: Run,
   { discard, left }: { readonly discard: boolean; readonly left: Promise<void> },
 ): Promise<void> {
+  owner.execs.forgetUnstarted()
   await owner.execs.settled(run, execsSettleMs)
   if (!discard && !run.killed) await run.fileUses.settled(filesSettleMs)
   try {

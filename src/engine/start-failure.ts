@@ -18,6 +18,11 @@ export function refusalOf(
     what === 'container'
       ? 'failed to create task for container: unable to start container process'
       : 'OCI runtime exec failed: exec failed: unable to start container process'
+  const { stage } = error.details as StartFailure
+  // Docker's daemon looks users up before there is a task.
+  if (stage === 'user' && what === 'container') {
+    return { exitCode: 128, error: invalid('start_failed', noUser(process.user), { cause: error }) }
+  }
   const { reason, exitCode } = reasonOf(error, process)
   const code = exitCode === 127 ? 'not_found_in_image' : exitCode === 126 ? 'not_executable' : 'start_failed'
   return { exitCode, error: invalid(code, `${prefix}: ${reason}: unknown`, { cause: error }) }
@@ -35,6 +40,15 @@ const words: Readonly<Record<string, string>> = {
   ENOMEM: 'cannot allocate memory',
 }
 
+/** The guest tells that one of the two is not there, not which; numbers need not be there. */
+function noUser(text: string): string {
+  const [user = '', group = ''] = text.split(':')
+  const isNamed = (name: string) => name !== '' && !/^\d+$/.test(name)
+  if (!isNamed(group)) return `unable to find user ${user}: no matching entries in passwd file`
+  if (!isNamed(user)) return `unable to find group ${group}: no matching entries in group file`
+  return `unable to find user ${user} or group ${group}: no matching entries in passwd or group file`
+}
+
 function reasonOf(
   error: HummingbirdError,
   { program, cwd, user }: { program: string; cwd: string; user: string },
@@ -43,7 +57,7 @@ function reasonOf(
   const why = words[errno] ?? errno
   switch (stage) {
     case 'user':
-      return { reason: `unable to find user ${user}: no matching entries in passwd file`, exitCode: 126 }
+      return { reason: noUser(user), exitCode: 126 }
     case 'cwd':
       return { reason: `chdir to cwd ("${cwd}") set in config.json failed: ${why}`, exitCode: 126 }
     case 'exec':

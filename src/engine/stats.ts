@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { conflict } from '../lib/errors.ts'
 import type { EngineContext } from './context.ts'
+import { isLive } from './lifecycle.ts'
 import type { ContainerOwner } from './owner.ts'
 import type { ContainerStats, ContainerTask } from './ports/sandbox.ts'
 
@@ -26,9 +27,11 @@ export async function resizeContainer(
   rows: number,
   columns: number,
 ): Promise<void> {
+  const { id, project, name, spec } = owner.container
+  // As with dockerd: what has no terminal has no size either, whatever its client believes.
+  if (!spec.tty && isLive(owner.status)) return
   const run = await owner.inUse()
   await run.process!.resize(rows, columns)
-  const { id, project, name, spec } = owner.container
   const attributes = { ...spec.labels, image: spec.image, name, height: String(rows), width: String(columns) }
   context.events.publish({ project, type: 'container', action: 'resize', actor: { id, attributes } })
 }

@@ -60,6 +60,13 @@ export function kindOf(error: unknown): ErrorKind | undefined {
   return error instanceof HummingbirdError ? error.kind : undefined
 }
 
+/** The same failure with words before its message, when it is of one of the kinds; any other as it is. */
+export function prefixed(words: string, error: unknown, kinds: readonly ErrorKind[]): unknown {
+  if (!(error instanceof HummingbirdError) || !kinds.includes(error.kind)) return error
+  const { kind, code, details } = error
+  return new HummingbirdError(kind, code, `${words}: ${error.message}`, { cause: error, details })
+}
+
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as { code?: unknown }).code === code
 }

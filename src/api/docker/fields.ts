@@ -25,9 +25,19 @@ export const command = z
   .nullish()
   .transform((value) => value ?? null)
 
-const whole = z.number().refine(Number.isInteger, 'must be an integer')
+/** What Docker keeps it in; numbers that no Docker body needs are not exact in JSON here. */
+const int64Bound = 2 ** 63
+
+const whole = z
+  .number()
+  .refine(Number.isInteger, 'must be an integer')
+  .refine((value) => value >= -int64Bound && value < int64Bound, 'must be an integer of 64 bits')
 export const integer = whole.nullish().transform((value) => value ?? 0)
+export const natural = integer.refine((value) => value >= 0, 'must not be negative')
 export const integerOrNull = whole.nullish().transform((value) => value ?? null)
+
+/** Words, of which a single one may stand alone. */
+export const wordOrWords = command.transform((words) => words ?? [])
 
 export const map = z
   .record(string, string)

@@ -55,6 +55,23 @@ export function parseTimestamp(value: string): bigint | null {
 /** Terminals have unsigned 16-bit sizes. */
 export const terminalSizeMax = 65_535
 
+const size = integer(0, terminalSizeMax)
+
+/** Of resize. */
+export const terminalSizes = z.looseObject({ h: size, w: size })
+
+/** Both have to be there. */
+export function terminalSizeOf({ h, w }: z.output<typeof terminalSizes>): { rows: number; columns: number } {
+  if (h === undefined || w === undefined) {
+    const name = h === undefined ? 'h' : 'w'
+    throw invalid(
+      'bad_request',
+      `invalid query: ${name}: it is missing: an integer from 0 to ${terminalSizeMax}`,
+    )
+  }
+  return { rows: h, columns: w }
+}
+
 export const clip = (value: string): string => (value.length > 100 ? `${value.slice(0, 100)}…` : value)
 
 /** Rejects what would make no sense further on and is easily sent. */

@@ -138,6 +138,8 @@ export const hostConfigSamples: Readonly<Record<string, FieldSample>> = {
   Devices: of([{ PathOnHost: '/dev/kvm' }]),
   DeviceCgroupRules: of(['c 1:1 r']),
   DeviceRequests: of([{ Count: -1, Capabilities: [['gpu']] }]),
+  KernelMemory: noted('of versions before 1.42', 64 << 20),
+  KernelMemoryTCP: noted('of versions before 1.42', 64 << 20),
   MemoryReservation: of(32 << 20),
   MemorySwap: of(1 << 30, -1),
   MemorySwappiness: noted('microVMs have no swap', 10),

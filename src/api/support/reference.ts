@@ -11,6 +11,7 @@ import { createRequest } from '../docker/containers/containers.schema.ts'
 import { dockerRoutes } from '../docker/routes.ts'
 import type { Route } from '../route.ts'
 import { apiVersion, apiVersionMin } from '../versions.ts'
+import { listedDifferences } from './differences.ts'
 import { bridgeView, fakeNetwork, ownView } from './fake-networks.ts'
 import { configSamples, endpointNotes, type FieldSample, hostConfigSamples } from './reference-samples.ts'
 import { Served } from './serve.ts'
@@ -106,7 +107,32 @@ export async function dockerReference(): Promise<string> {
     '',
     ...(await fieldTable(hostConfigSamples, (value) => ({ HostConfig: value }))),
     '',
+    '## Where the answer is not that of dockerd',
+    '',
+    "The tests ask a real dockerd (Debian's 20.10, API 1.41) and Hummingbird the same, good requests and bad ones",
+    '(`test/differential`). Statuses, Content-Types, messages, and the keys and types of bodies are the same but for what',
+    'stands here, and a test fails when one of these is not so any more. `{up}`, `{it}` and the like stand for containers and',
+    'names that the test made; in the answers, `(id)` and the like for what no two daemons have in common.',
+    '',
+    ...differenceTables(),
   ].join('\n')
+}
+
+const differenceRow = (title: string, lines: readonly string[]) =>
+  row(`\`${title}\``, lines.map((line) => `\`${line}\``).join('<br>'))
+
+/** By reason, as test/differential finds them. */
+function differenceTables(): string[] {
+  return listedDifferences()
+    .filter(({ cases }) => Object.keys(cases).length > 0)
+    .flatMap(({ why, cases }) => [
+      `**${why}**`,
+      '',
+      '| request | dockerd 20.10 → Hummingbird |',
+      '| --- | --- |',
+      ...Object.entries(cases).map(([title, lines]) => differenceRow(title, lines)),
+      '',
+    ])
 }
 
 if (import.meta.main) writeFileSync(referencePath, await dockerReference())

@@ -3,6 +3,7 @@ import type { Container } from '../../../engine/model.ts'
 import { kindOf } from '../../../lib/errors.ts'
 import type { Backends, Scope } from '../backends.ts'
 import { Filters, invalidFilter } from '../filters.ts'
+import { clip, refuseIf } from '../query.ts'
 import { parseMoment } from '../time.ts'
 import { dockerState, dockerStates, healthStates, healthStatus, isUp } from './state.present.ts'
 
@@ -27,9 +28,6 @@ export interface ListQuery {
   readonly all: boolean
   readonly limit?: number | undefined
   readonly filters: string
-  /** Old clients name these beside the filters. */
-  readonly before: string
-  readonly since: string
 }
 
 /** `containers`: newest first. Rejects with kind `not_found` when `before` or `since` names none. */
@@ -45,7 +43,7 @@ export async function selectContainers(
   const everyState = query.all || limit !== Number.POSITIVE_INFINITY || states.length > 0
   const matches = matcher(filters)
   const images = await ancestors(filters, backends, scope)
-  const age = await ageRange(containers, filters, query, backends, scope)
+  const age = await ageRange(containers, filters, backends, scope)
   return containers
     .filter((container) => everyState || isUp(container))
     .filter(matches)
@@ -61,7 +59,13 @@ function matcher(filters: Filters): (container: Container) => boolean {
   })
   const publish = filters.get('publish').map((range) => parsePorts('publish', range))
   const expose = filters.get('expose').map((range) => parsePorts('expose', range))
-  const health = filters.oneOf('health', healthStates)
+  const health = filters.get('health')
+  for (const state of health) {
+    refuseIf(
+      !healthStates.some((known) => known === state),
+      `Unrecognised filter value for health: ${clip(state)}`,
+    )
+  }
   const tasks = filters.boolean('is-task')
   return (container) => {
     const { spec, state, name, id } = container
@@ -81,7 +85,6 @@ function matcher(filters: Filters): (container: Container) => boolean {
         spec.mounts.some(({ name, destination }) =>
           [name, destination].some((own) => filters.get('volume').includes(own)),
         )) &&
-      !filters.get('isolation').some((isolation) => isolation !== 'default') &&
       inNetwork(container, filters) &&
       (publish.length === 0 || published.some((port) => publish.some((within) => within(port)))) &&
       (expose.length === 0 || spec.exposedPorts.some((port) => expose.some((within) => within(port))))
@@ -106,8 +109,8 @@ const livePorts = ({ ports }: Container): boolean => ports.length > 0
 /** `80`, `80/udp`, `8000-8080/tcp`. */
 function parsePorts(name: string, text: string): (port: string) => boolean {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text)
-  if (!match) throw invalidFilter(name, text)
-  const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])]
+  const [first, last] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])]
+  if (!match || first > 65_535 || last > 65_535) throw invalidFilter(name, text)
   return (port) => {
     const [number, protocol = 'tcp'] = port.split('/')
     return Number(number) >= first && Number(number) <= last && protocol === (match[3] ?? 'tcp')
@@ -134,13 +137,12 @@ async function ancestors(filters: Filters, { images }: Backends, scope: Scope): 
 async function ageRange(
   all: readonly Container[],
   filters: Filters,
-  query: ListQuery,
   { containers }: Backends,
   scope: Scope,
 ): Promise<(container: Container) => boolean> {
   const [before, since] = await Promise.all(
     (['before', 'since'] as const).map((name) => {
-      const ref = filters.get(name)[0] ?? query[name]
+      const [ref] = filters.get(name)
       return ref ? containers.get(scope, ref) : null
     }),
   )

@@ -35,7 +35,7 @@ export function inspectJson(container: Container, extras: { execIds: readonly st
     AppArmorProfile: '',
     ExecIDs: extras.execIds.length > 0 ? extras.execIds : null,
     HostConfig: readFrontend(spec.frontend).hostConfig,
-    GraphDriver: { Name: 'squashfs', Data: null },
+    GraphDriver: { Name: 'squashfs', Data: {} },
     ...(extras.sizes ? sizesJson(extras.sizes) : {}),
     Mounts: mountsJson(container),
     Config: configJson(container),

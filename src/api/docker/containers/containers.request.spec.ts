@@ -262,7 +262,7 @@ test('values that make no sense are refused in the words of dockerd', async () =
     [{ ShmSize: -1 }, 'SHM size can not be less than 0'],
     [{ CapAdd: ['NOPE'] }, 'invalid CapAdd: unknown capability: "CAP_NOPE"'],
     [{ Ulimits: [{ Name: 'x' }] }, 'invalid ulimit type: x'],
-    [{ LogConfig: { Type: 'syslog' } }, "logger: no log driver named 'syslog' is registered"],
+    [{ LogConfig: { Type: 'syslog' } }, 'error looking up logging plugin syslog: plugin "syslog" not found'],
     [{ LogConfig: { Config: { x: '1' } } }, "unknown log opt 'x' for json-file log driver"],
     [
       { AutoRemove: true, RestartPolicy: { Name: 'always' } },
@@ -276,12 +276,9 @@ test('values that make no sense are refused in the words of dockerd', async () =
     [{ PortBindings: { '80/tcp': [{ HostIp: 'x' }] } }, 'invalid IP address: x'],
     [
       { PortBindings: { '80/tcp': [{ HostPort: '8000-70000' }] } },
-      'invalid host port "8000-70000": must be a number from 0 to 65535, or a range as 8000-8010',
+      'invalid port specification: "8000-70000"',
     ],
-    [
-      { PortBindings: { '80/tcp': [{ HostPort: '8010-8000' }] } },
-      'invalid range of host ports "8010-8000": must go from 1 or more upwards',
-    ],
+    [{ PortBindings: { '80/tcp': [{ HostPort: '8010-8000' }] } }, 'invalid port specification: "8010-8000"'],
     [{ ExtraHosts: ['a'] }, 'bad format for add-host: "a"'],
   ] as const) {
     await assert.rejects(host(config), { kind: 'invalid', message })
@@ -319,7 +316,7 @@ test('a health check is handed on as it is asked for', async () => {
 test('what is kept without effect is told in a warning', async () => {
   const { warnings } = await made({
     Healthcheck: { Test: ['ASK', 'true'] },
-    HostConfig: { OomKillDisable: true, MemoryReservation: 1 << 20 },
+    HostConfig: { OomKillDisable: true, MemoryReservation: 8 << 20 },
   })
   assert.equal(warnings.length, 3)
 })

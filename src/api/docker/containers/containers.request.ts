@@ -1,6 +1,5 @@
 /** Docker's JSON for a new container → what the engine is asked for. What cannot be is refused, never left out. */
 import type { ContainerRequest } from '../../../engine/model.ts'
-import { invalid } from '../../../lib/errors.ts'
 import { clip, refuseIf, terminalSizeMax } from '../query.ts'
 import { attachmentsOf, type FindNetwork } from './attachments.request.ts'
 import type { CreateBody, HostConfig } from './containers.schema.ts'
@@ -29,6 +28,8 @@ export async function containerRequest(
 ): Promise<{ request: ContainerRequest; warnings: string[] }> {
   const { original, body } = input
   const host = body.HostConfig
+  const said = Object.keys(original).filter((name) => name !== 'HostConfig' && name !== 'NetworkingConfig')
+  refuseIf(said.length === 0, 'config cannot be empty in order to create a container')
   refuseHostConfig(host)
   const request: ContainerRequest = {
     ...identity(body, name),
@@ -50,7 +51,8 @@ export async function containerRequest(
 }
 
 function identity(body: CreateBody, name: string) {
-  if (body.Image === '') throw invalid('no_image', 'no image specified: Image must name one')
+  refuseIf(body.Image === '' && !body.Cmd && !body.Entrypoint, 'no command specified')
+  refuseIf(body.Image === '', 'no image specified: Image must name one')
   const size = sizeOf(body)
   return {
     ...(name === '' ? {} : { name: name.replace(/^\//, '') }),

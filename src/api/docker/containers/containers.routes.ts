@@ -1,5 +1,5 @@
 /** Making, reading and removing containers. Their life is in lifecycle.routes.ts, their streams in streams.routes.ts. */
-import { invalid, notImplemented } from '../../../lib/errors.ts'
+import { hasCode, invalid, notImplemented, prefixed } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
 import { atLeast } from '../../versions.ts'
@@ -86,7 +86,13 @@ async function rename({
   reply,
 }: Query<typeof schema.renameQuery>): Promise<void> {
   if (query.name === '') throw invalid('bad_name', 'Neither old nor new names may be empty')
-  await backends.containers.rename(scope, params.id!, query.name.replace(/^\//, ''))
+  try {
+    await backends.containers.rename(scope, params.id!, query.name.replace(/^\//, ''))
+  } catch (error) {
+    throw hasCode(error, 'same_name')
+      ? error
+      : prefixed('Error when allocating new name', error, ['invalid', 'conflict'])
+  }
   reply.empty(204)
 }
 
@@ -95,7 +101,7 @@ async function update(exchange: Exchange<unknown, Output<typeof schema.updateBod
   const asked = atLeast(version, '1.40') ? body : { ...body, PidsLimit: null }
   const { change, warnings } = containerChange(asked)
   await backends.containers.update(scope, params.id!, change)
-  reply.json(200, { Warnings: warnings })
+  reply.json(200, { Warnings: warnings.length > 0 ? warnings : null })
 }
 
 async function remove({

@@ -7,10 +7,12 @@ import {
   integerOrNull,
   items,
   map,
+  natural,
   set,
   strings,
   stringsOrNull,
   text,
+  wordOrWords,
 } from '../fields.ts'
 import * as q from '../query.ts'
 
@@ -52,14 +54,14 @@ export const hostConfig = z.looseObject({
     .transform((value) => value ?? {}),
   PublishAllPorts: flag,
   ConsoleSize: z
-    .array(integer)
+    .array(natural)
     .nullish()
     .transform((value) => value ?? []),
   RestartPolicy: z.looseObject({ Name: text, MaximumRetryCount: integer }).nullish(),
   AutoRemove: flag,
   Links: strings,
-  CapAdd: strings,
-  CapDrop: strings,
+  CapAdd: wordOrWords,
+  CapDrop: wordOrWords,
   GroupAdd: strings,
   Privileged: flag,
   ReadonlyRootfs: flag,
@@ -91,6 +93,7 @@ export const hostConfig = z.looseObject({
   OomScoreAdj: integer,
   OomKillDisable: z.boolean().nullish(),
   Memory: integer,
+  KernelMemory: integer,
   MemoryReservation: integer,
   MemorySwap: integer,
   MemorySwappiness: integerOrNull,
@@ -136,47 +139,41 @@ const networkingConfig = z.looseObject({
 })
 export type NetworkingConfig = z.output<typeof networkingConfig>
 
-export const createBody = z.looseObject(
-  {
-    Hostname: text,
-    Domainname: text,
-    User: text,
-    AttachStdin: flag,
-    AttachStdout: flag,
-    AttachStderr: flag,
-    ExposedPorts: set,
-    Tty: flag,
-    OpenStdin: flag,
-    StdinOnce: flag,
-    Env: strings,
-    Cmd: command,
-    Entrypoint: command,
-    Image: text,
-    WorkingDir: text,
-    NetworkDisabled: flag,
-    MacAddress: text,
-    Labels: map,
-    Volumes: set,
-    StopSignal: text,
-    StopTimeout: integerOrNull,
-    Healthcheck: z
-      .looseObject({
-        Test: strings,
-        Interval: integer,
-        Timeout: integer,
-        StartPeriod: integer,
-        StartInterval: integer,
-        Retries: integer,
-      })
-      .nullish(),
-    HostConfig: hostConfig.nullish().transform((value) => value ?? hostConfig.parse({})),
-    NetworkingConfig: networkingConfig.nullish().transform((value) => value ?? networkingConfig.parse({})),
-  },
-  {
-    error: (issue) =>
-      issue.input === undefined ? 'config cannot be empty in order to create a container' : undefined,
-  },
-)
+export const createBody = z.looseObject({
+  Hostname: text,
+  Domainname: text,
+  User: text,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
+  ExposedPorts: set,
+  Tty: flag,
+  OpenStdin: flag,
+  StdinOnce: flag,
+  Env: strings,
+  Cmd: command,
+  Entrypoint: command,
+  Image: text,
+  WorkingDir: text,
+  NetworkDisabled: flag,
+  MacAddress: text,
+  Labels: map,
+  Volumes: set,
+  StopSignal: text,
+  StopTimeout: integerOrNull,
+  Healthcheck: z
+    .looseObject({
+      Test: strings,
+      Interval: integer,
+      Timeout: integer,
+      StartPeriod: integer,
+      StartInterval: integer,
+      Retries: integer,
+    })
+    .nullish(),
+  HostConfig: hostConfig.nullish().transform((value) => value ?? hostConfig.parse({})),
+  NetworkingConfig: networkingConfig.nullish().transform((value) => value ?? networkingConfig.parse({})),
+})
 export type CreateBody = z.output<typeof createBody>
 
 /** The untouched JSON beside what was understood of it: the former is what inspect echoes. */
@@ -197,8 +194,6 @@ export const listQuery = z.looseObject({
   limit: q.integer(-int32Max, int32Max),
   size: q.flag,
   filters: q.text,
-  before: q.text,
-  since: q.text,
 })
 export const inspectQuery = z.looseObject({ size: q.flag })
 export const startQuery = z.looseObject({ detachKeys: q.text, checkpoint: q.text })
@@ -206,10 +201,7 @@ export const stopQuery = z.looseObject({ t: q.integer(-1, int32Max), signal: q.t
 export const killQuery = z.looseObject({ signal: q.text })
 export const renameQuery = z.looseObject({ name: q.text })
 export const waitQuery = z.looseObject({ condition: q.text })
-export const resizeQuery = z.looseObject({
-  h: q.integer(0, q.terminalSizeMax),
-  w: q.integer(0, q.terminalSizeMax),
-})
+export const resizeQuery = q.terminalSizes
 export const removeQuery = z.looseObject({ force: q.flag, v: q.flag, link: q.flag })
 export const pruneQuery = z.looseObject({ filters: q.text })
 export const topQuery = z.looseObject({ ps_args: q.text })

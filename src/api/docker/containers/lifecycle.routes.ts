@@ -1,11 +1,11 @@
 /** The life of a container: start, stop, and what lies between. */
 import { unlessAborted } from '../../../lib/deadline.ts'
-import { invalid, notImplemented } from '../../../lib/errors.ts'
+import { invalid, notImplemented, prefixed } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
 import { atLeast } from '../../versions.ts'
 import type { Output } from '../output.ts'
-import { clip } from '../query.ts'
+import { clip, terminalSizeOf } from '../query.ts'
 import * as schema from './containers.schema.ts'
 
 export const lifecycleRoutes: readonly Route[] = [
@@ -73,7 +73,12 @@ function stopOptions({ t, signal }: Output<typeof schema.stopQuery>, version: st
 }
 
 async function kill({ backends, scope, params, query, reply }: Exchange<Output<typeof schema.killQuery>>) {
-  await backends.containers.kill(scope, params.id!, query.signal || 'KILL')
+  const id = params.id!
+  try {
+    await backends.containers.kill(scope, id, query.signal || 'KILL')
+  } catch (error) {
+    throw prefixed(`Cannot kill container: ${clip(id)}`, error, ['not_found', 'conflict'])
+  }
   reply.empty(204)
 }
 
@@ -94,8 +99,8 @@ async function resize({
   query,
   reply,
 }: Exchange<Output<typeof schema.resizeQuery>>) {
-  const { h = 0, w = 0 } = query
-  await backends.containers.resize(scope, params.id!, h, w)
+  const { rows, columns } = terminalSizeOf(query)
+  await backends.containers.resize(scope, params.id!, rows, columns)
   reply.empty(200)
 }
 
@@ -109,14 +114,19 @@ async function wait({
   query,
   reply,
   signal,
+  version,
 }: Exchange<Output<typeof schema.waitQuery>>) {
   const condition = conditions.find((known) => known === (query.condition || 'not-running'))
   if (!condition) throw invalid('bad_condition', `invalid condition: "${clip(query.condition)}"`)
   const { outcome } = await backends.containers.wait(scope, params.id!, condition, { signal })
   const sink = reply.stream(200, 'application/json')
   const { exitCode, error } = await unlessAborted(outcome, signal)
-  await sink.write(
-    `${JSON.stringify({ StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) })}\n`,
-  )
+  await sink.write(`${JSON.stringify({ ...waitError(error, version), StatusCode: exitCode })}\n`)
   sink.end()
+}
+
+/** Until 1.41 it was told, too, that there is none. */
+function waitError(error: string | undefined | null, version: string) {
+  if (error) return { Error: { Message: error } }
+  return atLeast(version, '1.42') ? {} : { Error: null }
 }

@@ -29,7 +29,7 @@ function parsePort(text: string): { port: number; protocol: string } {
   const match = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(text)
   const port = Number(match?.[1])
   if (!match || port < 1 || port > 65_535) {
-    throw invalid('bad_port', `invalid port specification: "${clip(text)}"`)
+    throw invalid('bad_port', `invalid port specification: "${clip(text.split('/')[0]!)}"`)
   }
   return { port, protocol: (match[2] ?? 'tcp').toLowerCase() }
 }
@@ -50,13 +50,10 @@ function hostPorts(text: string): Pick<PublishedPort, 'hostPort' | 'hostPortLast
   const [, first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? []
   const [hostPort, hostPortLast] = [Number(first), Number(last ?? first)]
   if (first === undefined || hostPort > 65_535 || hostPortLast > 65_535) {
-    throw invalid(
-      'bad_port',
-      `invalid host port "${clip(text)}": must be a number from 0 to 65535, or a range as 8000-8010`,
-    )
+    throw invalid('bad_port', `invalid port specification: "${clip(text)}"`)
   }
   if (hostPortLast < hostPort || (last !== undefined && hostPort === 0)) {
-    throw invalid('bad_port', `invalid range of host ports "${clip(text)}": must go from 1 or more upwards`)
+    throw invalid('bad_port', `invalid port specification: "${clip(text)}"`)
   }
   return hostPortLast === hostPort ? { hostPort } : { hostPort, hostPortLast }
 }
@@ -67,8 +64,11 @@ export function extraHosts(hosts: readonly string[]): string[] {
     const at = host.search(/[:=]/)
     const name = host.slice(0, Math.max(at, 0))
     const address = host.slice(at + 1).replace(/^\[(.*)\]$/, '$1')
-    if (name === '' || /\s/.test(name) || (address !== 'host-gateway' && !isIP(address))) {
+    if (name === '' || /\s/.test(name)) {
       throw invalid('bad_host', `bad format for add-host: "${clip(host)}"`)
+    }
+    if (address !== 'host-gateway' && !isIP(address)) {
+      throw invalid('bad_host', `invalid IP address in add-host: "${clip(address)}"`)
     }
     return `${name}:${address}`
   })

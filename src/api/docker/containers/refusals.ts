@@ -33,6 +33,8 @@ const rules: readonly Rule[] = [
   (c) => c.IpcMode === 'none' && notYet('--ipc none is not supported yet'),
   (c) => hostMode('--uts', c.UTSMode),
   (c) => hostMode('--cgroupns', c.CgroupnsMode),
+  (c) =>
+    !['', 'private'].includes(c.CgroupnsMode) && never(`invalid cgroup namespace mode: ${c.CgroupnsMode}`),
   (c) => c.Cgroup && c.Cgroup !== 'private' && never(`cgroup mode ${c.Cgroup} is not possible: ${inMicroVm}`),
   (c) => c.CgroupParent && never(`--cgroup-parent is not possible: ${inMicroVm}`),
   (c) => c.Devices.length > 0 && never(`--device is not possible: ${inMicroVm}`),
@@ -75,7 +77,9 @@ function securityOptions(config: HostConfig): Refusal {
       if (!['unconfined', 'builtin', 'docker-default', ''].includes(value)) {
         return notYet(`${name} profiles are not supported: a container here is confined by its microVM`)
       }
-    } else if (name !== 'label') return never(`invalid --security-opt 2: "${option.slice(0, 100)}"`)
+    } else if (name !== 'label') {
+      return never(`invalid --security-opt ${name === option ? 1 : 2}: "${option.slice(0, 100)}"`)
+    }
   }
   return undefined
 }

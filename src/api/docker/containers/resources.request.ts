@@ -9,9 +9,11 @@ import type { HostConfig } from './containers.schema.ts'
 export const defaultShmBytes = 64 * MiB
 const memoryBytesMin = 6 * MiB
 
-export function resources(config: HostConfig) {
+/** Of an update: what it says nothing of may be set already. */
+export function resources(config: HostConfig, { update = false } = {}) {
   const { Memory, NanoCpus, CpuQuota, CpuPeriod, CpuShares, ShmSize, OomScoreAdj, PidsLimit } = config
   refuseIf(Memory < 0 || (Memory > 0 && Memory < memoryBytesMin), 'Minimum memory limit allowed is 6MB')
+  refuseMemory(config, update)
   refuseIf(NanoCpus < 0, 'range of CPUs is from 0.01 up: NanoCpus is negative')
   refuseIf(NanoCpus > 0 && CpuPeriod > 0, 'Conflicting options: Nano CPUs and CPU Period cannot both be set')
   refuseIf(NanoCpus > 0 && CpuQuota > 0, 'Conflicting options: Nano CPUs and CPU Quota cannot both be set')
@@ -51,6 +53,31 @@ export function resourceWarnings(config: HostConfig): string[] {
   return warnings
 }
 
+function refuseMemory(config: HostConfig, update: boolean): void {
+  const { Memory, MemorySwap, MemorySwappiness, MemoryReservation, KernelMemory } = config
+  refuseIf(
+    Memory > 0 && MemorySwap > 0 && MemorySwap < Memory,
+    'Minimum memoryswap limit should be larger than memory limit, see usage',
+  )
+  refuseIf(
+    Memory === 0 && MemorySwap > 0 && !update,
+    'You should always set the Memory limit when using Memoryswap limit, see usage',
+  )
+  refuseIf(
+    MemorySwappiness !== null && (MemorySwappiness < -1 || MemorySwappiness > 100),
+    `Invalid value: ${MemorySwappiness}, valid memory swappiness range is 0-100`,
+  )
+  refuseIf(
+    MemoryReservation !== 0 && MemoryReservation < memoryBytesMin,
+    'Minimum memory reservation allowed is 6MB',
+  )
+  refuseIf(
+    Memory > 0 && MemoryReservation > Memory,
+    'Minimum memory limit can not be less than memory reservation limit, see usage',
+  )
+  refuseIf(KernelMemory > 0 && KernelMemory < memoryBytesMin, 'Minimum kernel memory limit allowed is 6MB')
+}
+
 const restartNames = ['no', 'always', 'on-failure', 'unless-stopped'] as const
 
 export function restartPolicy(config: HostConfig): RestartPolicy {
@@ -81,7 +108,10 @@ export function logConfig(config: HostConfig): LogConfig {
   const { Type: type = '', Config: options = {} } = config.LogConfig ?? {}
   const driver = type === '' || type === 'default' ? 'json-file' : type
   if (driver !== 'json-file' && driver !== 'local' && driver !== 'none') {
-    throw invalid('bad_log_driver', `logger: no log driver named '${clip(driver)}' is registered`)
+    throw invalid(
+      'bad_log_driver',
+      `error looking up logging plugin ${clip(driver)}: plugin "${clip(driver)}" not found`,
+    )
   }
   const known: readonly string[] | null = logOptions[driver]
   for (const [name, value] of Object.entries(options)) {

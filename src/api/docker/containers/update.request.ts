@@ -8,7 +8,9 @@ import { resources, resourceWarnings, restartPolicy } from './resources.request.
 export function containerChange(asked: UpdateBody): { change: ContainerChange; warnings: string[] } {
   const body = { ...asked, PidsLimit: asked.PidsLimit ?? 0 }
   refuseHostConfig(body)
-  const { memoryBytes, nanoCpus, cpuQuotaUs, cpuPeriodUs, cpuShares, pidsLimit } = resources(body)
+  const { memoryBytes, nanoCpus, cpuQuotaUs, cpuPeriodUs, cpuShares, pidsLimit } = resources(body, {
+    update: true,
+  })
   const change = {
     ...(body.Memory ? { memoryBytes } : {}),
     ...(body.NanoCpus ? { nanoCpus } : {}),

@@ -33,7 +33,6 @@ const missing: readonly (readonly [Method, string, string])[] = [
 const swarm: readonly (readonly [Method, string])[] = [
   ['GET', '/swarm'],
   ['POST', '/swarm/update'],
-  ['POST', '/swarm/leave'],
   ['GET', '/swarm/unlockkey'],
   ['POST', '/swarm/unlock'],
   ...(['nodes', 'services', 'tasks', 'secrets', 'configs'] as const).flatMap((noun) => [
@@ -57,6 +56,7 @@ export const absentRoutes: readonly Route[] = [
   ...['enable', 'disable', 'push', 'set', 'upgrade'].map((action) =>
     route('POST', `/plugins/*name/${action}`, noSuchPlugin, { query: noQuery, since: '1.25' }),
   ),
+  route('POST', '/swarm/leave', notOfASwarm, { query: noQuery, since: '1.24', served: false }),
   ...missing.map(([method, path, why]) =>
     route(method, path, () => Promise.reject(notImplemented('not_supported', why)), {
       query: noQuery,
@@ -78,6 +78,10 @@ function noPlugins({ reply }: Exchange): void {
 
 function noSuchPlugin({ params }: Exchange): void {
   throw notFound('no_such_plugin', `plugin "${clip(params.name!)}" not found`)
+}
+
+function notOfASwarm(): void {
+  throw unavailable('no_swarm', 'This node is not part of a swarm')
 }
 
 function notInSwarm(): void {

@@ -9,6 +9,7 @@ import { rawStreamType } from '../../streams/stdcopy.ts'
 import { atLeast } from '../../versions.ts'
 import { streamType } from '../containers/streams.routes.ts'
 import type { Output } from '../output.ts'
+import { terminalSizeOf } from '../query.ts'
 import { execJson } from './exec.present.ts'
 import * as schema from './exec.schema.ts'
 
@@ -26,7 +27,7 @@ async function create({
   body,
   reply,
 }: Exchange<unknown, Output<typeof schema.createBody>>) {
-  if (!body.Cmd || body.Cmd.length === 0) throw invalid('no_command', 'No exec command specified')
+  if (body.Cmd.length === 0) throw invalid('no_command', 'No exec command specified')
   parseDetachKeys(body.DetachKeys)
   const exec = await backends.containers.createExec(scope, params.id!, {
     cmd: body.Cmd,
@@ -46,8 +47,10 @@ type StartExchange = Exchange<unknown, Output<typeof schema.startBody>>
 async function start(exchange: StartExchange): Promise<void> {
   const { backends, scope, params, body, reply, version, signal, limits, log } = exchange
   const exec = await backends.containers.getExec(scope, params.id!)
-  if (exec.status === 'exited') throw conflict('exec_exited', `exec command ${exec.id} has already run`)
-  if (exec.status === 'running') throw conflict('exec_running', `exec command ${exec.id} is already running`)
+  if (exec.status === 'exited')
+    throw conflict('exec_exited', `Error: Exec command ${exec.id} has already run`)
+  if (exec.status === 'running')
+    throw conflict('exec_running', `Error: Exec command ${exec.id} is already running`)
   if (body.Detach) {
     await backends.containers.startExecDetached(scope, exec.id)
     return reply.empty(200)
@@ -99,8 +102,8 @@ async function resize({
   query,
   reply,
 }: Exchange<Output<typeof schema.resizeQuery>>) {
-  const { h = 0, w = 0 } = query
-  await backends.containers.resizeExec(scope, params.id!, h, w)
+  const { rows, columns } = terminalSizeOf(query)
+  await backends.containers.resizeExec(scope, params.id!, rows, columns)
   reply.empty(200)
 }
 

@@ -1,6 +1,6 @@
 /** What clients send about execs. */
 import { z } from 'zod'
-import { command, flag, strings, text } from '../fields.ts'
+import { flag, strings, text } from '../fields.ts'
 import * as q from '../query.ts'
 
 const size = z.tuple([
@@ -18,7 +18,7 @@ export const createBody = z.looseObject({
   DetachKeys: text,
   Env: strings,
   WorkingDir: text,
-  Cmd: command,
+  Cmd: strings,
 })
 
 export const startBody = z
@@ -26,7 +26,4 @@ export const startBody = z
   .nullish()
   .transform((value) => value ?? { Detach: false, Tty: false, ConsoleSize: null })
 
-export const resizeQuery = z.looseObject({
-  h: q.integer(0, q.terminalSizeMax),
-  w: q.integer(0, q.terminalSizeMax),
-})
+export const resizeQuery = q.terminalSizes

@@ -43,7 +43,7 @@ export function imageJson(image: ImageDetails, version: string) {
     Os: image.os,
     Size: image.size,
     ...virtualSize(image.size, version),
-    GraphDriver: { Data: null, Name: 'squashfs' },
+    GraphDriver: { Data: {}, Name: 'squashfs' },
     RootFS: { Type: 'layers', Layers: image.layers },
     Metadata: { LastTagTime: rfc3339Nano(image.lastTaggedAt) },
   }

@@ -1,13 +1,10 @@
 /** Names of images as the query of an API call has them: joining, and matching against a user's pattern. */
-import { clip, refuseIf } from '../query.ts'
+import { refuseIf } from '../query.ts'
 
 /** `fromImage` and `tag`, which may be a tag, a digest or nothing, as one reference. */
 export function joinReference(image: string, tag: string): string {
   if (tag === '') return image
-  refuseIf(
-    !/^[\w][\w.-]{0,127}$|^[a-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(tag),
-    `invalid tag format: "${clip(tag)}"`,
-  )
+  refuseIf(!/^[\w][\w.-]{0,127}$|^[a-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(tag), 'invalid tag format')
   if (tag.includes(':')) return `${stripTag(image.split('@')[0]!)}@${tag}`
   return image.includes('@') ? image : `${stripTag(image)}:${tag}`
 }

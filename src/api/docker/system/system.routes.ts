@@ -52,7 +52,11 @@ async function events({
   const { since, until, filters } = query
   const wanted = eventFilter(filters)
   if (since !== null && until !== null && since > until) {
-    throw invalid('bad_range', '`since` time cannot be after `until` time')
+    const seconds = (nanos: bigint) => nanos / 1_000_000_000n
+    throw invalid(
+      'bad_range',
+      `\`since\` time (${seconds(since)}) cannot be after \`until\` time (${seconds(until)})`,
+    )
   }
   const stream = backends.events.subscribe(scope, { sinceNano: since, untilNano: until, signal })
   const iterator = stream[Symbol.asyncIterator]()
