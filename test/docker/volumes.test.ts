@@ -195,7 +195,7 @@ test('what makes no sense, or is of a host, is refused in the words of dockerd',
     [['-v', 'one:/x', '--tmpfs', '/x'], /Duplicate mount point: \/x/],
     [['--volumes-from', 'nosuch'], /No such container: nosuch/],
     [['--mount', 'src=data,dst=/x,volume-opt=type=nfs'], /the option "type" is not possible/],
-    [['--mount', 'src=data,dst=/x,volume-opt=size=9P'], /the size of volume data cannot be 9 PiB: it can be/],
+    [['--mount', 'src=data,dst=/x,volume-opt=size=9T'], /the size of volume data cannot be 9 TiB: it can be/],
   ]
   const before = [await volumes(), await docker.ok(['ps', '--all', '--quiet'])]
   for (const [args, message] of refused) {
