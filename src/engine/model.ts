@@ -86,6 +86,8 @@ export interface ContainerPort extends Port {
   readonly interface: string
   /** The default route goes through it, and what is published is published on it. */
   readonly leadsOut: boolean
+  /** What its container's /etc/resolv.conf says since it started; '' when that is none of ours. */
+  readonly asks4: string
 }
 
 /** A request to make a container, before the image has had its say. undefined: not asked for. */

@@ -140,11 +140,13 @@ async function gather(context: EngineContext, owner: ContainerOwner, run: Run, u
       log.error({ container: id, error: messageOf(error) }, `${what} could not be undone`),
     )
   }
-  const ports = wanted.map((each, n) =>
-    networks
-      .createPort(portRequest(context, owner.container, each, each === out ? spec.publish : []))
-      .then((port): ContainerPort => ({ ...port, slot: n, interface: `eth${n}`, leadsOut: each === out })),
-  )
+  const asks4 = wanted.find(({ network }) => !network.isDefault)?.network.gateway4 ?? ''
+  const ports = wanted.map(async (each, n): Promise<ContainerPort> => {
+    const leadsOut = each === out
+    const publish = leadsOut ? spec.publish : []
+    const port = await networks.createPort(portRequest(context, owner.container, each, { publish, asks4 }))
+    return { ...port, slot: n, interface: `eth${n}`, leadsOut, asks4 }
+  })
   // Its card is made in the default network, as those that wait are, and plugged into any from there.
   const network = isIsolated(spec) ? null : networks.defaultNetwork(project).id
   const sandbox = claim(context, owner, run, network, undo)

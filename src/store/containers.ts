@@ -100,7 +100,7 @@ function specOf(text: string): ContainerSpec {
 function portsOf(text: string | null): readonly ContainerPort[] {
   const stored = text === null ? [] : JSON.parse(text)
   if (Array.isArray(stored)) return stored
-  const only = { slot: 0, interface: 'eth0', leadsOut: true, networkName: 'bridge', resolver4: '' }
+  const only = { slot: 0, interface: 'eth0', leadsOut: true, networkName: 'bridge', resolver4: '', asks4: '' }
   return stored === null ? [] : [{ ...stored, ...only }]
 }
 

@@ -22,7 +22,14 @@ const network = {
     ...{ ipRange4: '', hasOwnSubnet: true, mtu: 1400 },
   },
 }
-const naming = { container: 'c1', name: 'web', names: ['web', 'www'], links: { db: 'c2' }, nameservers: [] }
+const naming = {
+  container: 'c1',
+  name: 'web',
+  names: ['web', 'www'],
+  links: { db: 'c2' },
+  nameservers: [],
+  asks4: '',
+}
 const port = (id: string, ipv4: string, ...hostPorts: number[]) => ({
   id,
   network: 'n1',

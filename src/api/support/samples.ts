@@ -112,6 +112,7 @@ function port(id: string, { publish }: Pick<ContainerRequest, 'publish'>): Conta
     slot: 0,
     interface: 'eth0',
     leadsOut: true,
+    asks4: '',
     published: publish.map((port) => ({
       ...port,
       hostPort: port.hostPort || 32_768,

@@ -51,7 +51,7 @@ export function portRequest(
   context: EngineContext,
   container: Container,
   { attachment, network }: Wanted,
-  publish: readonly PublishedPort[],
+  { publish, asks4 }: { readonly publish: readonly PublishedPort[]; readonly asks4: string },
 ): PortRequest {
   const { ipv4, mac } = attachment
   return {
@@ -61,7 +61,7 @@ export function portRequest(
     publish,
     ...(ipv4 ? { ipv4 } : {}),
     ...(mac ? { mac } : {}),
-    ...(network.isDefault ? {} : { naming: namingOf(context, container, attachment) }),
+    ...(network.isDefault ? {} : { naming: namingOf(context, container, attachment, asks4) }),
   }
 }
 
@@ -77,6 +77,7 @@ export function namingOf(
   context: EngineContext,
   container: Container,
   attachment: NetworkAttachment,
+  asks4: string,
 ): PortNaming {
   const links = attachment.links.map((link) => {
     const { target, alias } = parseLink(link)
@@ -88,6 +89,7 @@ export function namingOf(
     names: namesOf(container, attachment),
     links: Object.fromEntries(links),
     nameservers: container.spec.dns,
+    asks4,
   }
 }
 

@@ -103,7 +103,9 @@ async function join(
     )
   }
   const leadsOut = !wanted.network.internal && !container.ports.some(({ leadsOut }) => leadsOut)
-  const request = portRequest(context, container, wanted, leadsOut ? container.spec.publish : [])
+  const asks4 = container.ports[0]?.asks4 ?? ''
+  const publish = leadsOut ? container.spec.publish : []
+  const request = portRequest(context, container, wanted, { publish, asks4 })
   const made = await networks.createPort(request)
   undo.add(() => networks.deletePort(made.id))
   const isFirst = !container.ports.some(({ slot }) => slot === 0)
@@ -114,7 +116,7 @@ async function join(
     slot = await sandbox.attachNic(nic)
     undo.add(() => sandbox.detachNic(slot))
   } else undo.add(() => networks.parkNic(home))
-  const port: ContainerPort = { ...made, slot, interface: freeInterface(container.ports), leadsOut }
+  const port: ContainerPort = { ...made, slot, interface: freeInterface(container.ports), leadsOut, asks4 }
   await networks.plug(port, nic)
   await sandbox.setInterface(slot, interfaceOf(port, leadsOut))
   undo.add(() => sandbox.removeInterface(port.interface))
@@ -189,6 +191,6 @@ export async function renamePorts(context: EngineContext, owner: ContainerOwner)
   for (const port of container.ports) {
     const attachment = container.spec.attachments.find(({ name }) => name === port.networkName)
     if (!attachment || !port.resolver4) continue
-    await context.options.networks.rename(port.id, namingOf(context, container, attachment))
+    await context.options.networks.rename(port.id, namingOf(context, container, attachment, port.asks4))
   }
 }

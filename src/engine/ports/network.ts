@@ -65,6 +65,8 @@ export interface PortNaming {
   readonly links: Readonly<Record<string, string>>
   /** Whom to ask for what is not in its networks; none: whom the host asks. */
   readonly nameservers: readonly string[]
+  /** Where it asks for names: at the gateway of the network that was its first when it started. Here it is answered, too. */
+  readonly asks4: string
 }
 
 export interface PortRequest {

@@ -33,6 +33,8 @@ export function namespaceTables(state: NamespaceState): string {
     iifname "br0" oifname "${uplinkInside}" accept
     iifname "${uplinkInside}" ct state established,related accept
     iifname "${uplinkInside}" ct status dnat accept`
+  const asked = `
+    ip saddr . ip daddr @asking meta l4proto { tcp, udp } th dport 53 dnat ip to ${state.gateway4}`
   const names = `
     iifname "br0" ip daddr ${state.gateway4} meta l4proto { tcp, udp } th dport 53 accept`
   return `add table bridge hb
@@ -57,9 +59,11 @@ table bridge hb {
 add table inet hb
 delete table inet hb
 table inet hb {
+  # Who asks for names at the gateway of a network that it may have left: address, and where it asks.
+  set asking { type ipv4_addr . ipv4_addr; }
   map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
   chain arriving {
-    type nat hook prerouting priority dstnat; policy accept;${state.internal ? '' : arriving}
+    type nat hook prerouting priority dstnat; policy accept;${state.hasNames ? asked : ''}${state.internal ? '' : arriving}
   }
   chain to-gateway {
     type filter hook input priority filter; policy drop;
@@ -100,6 +104,7 @@ function elementsOf(port: PortRecord): string[] {
     `bridge hb macs { "${port.tap}" . ${port.mac} }`,
     `bridge hb addresses { "${port.tap}" . ${port.mac} . ${port.ipv4} }`,
     `bridge hb plugged { "${port.tap}" }`,
+    ...(port.naming?.asks4 ? [`inet hb asking { ${port.ipv4} . ${port.naming.asks4} }`] : []),
     ...port.published.map(
       ({ protocol, transitPort, containerPort }) =>
         `inet hb published { ${protocol} . ${transitPort} : ${port.ipv4} . ${containerPort} }`,

@@ -86,7 +86,10 @@ test('nft takes every script, twice, in a namespace of its own', needsRoot, asyn
       mac: '02:42:0a:00:00:02',
       ipv4: '10.0.0.2',
       tap: 't0123abcd',
-      naming: null,
+      naming: {
+        ...{ container: 'c', name: 'web', names: ['web'], links: {}, nameservers: [] },
+        asks4: '10.9.0.1',
+      },
       published: [published(53, ''), published(54, '127.0.0.1')],
     }
     const state = {

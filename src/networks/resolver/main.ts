@@ -1,6 +1,6 @@
 /**
  * The resolver: one process for all networks, which answers for names while daemons come and go. A daemon starts it in a session of
- * its own, and the next one finds it at its socket; when that is gone nobody will, and it ends.
+ * its own, and the next one finds it at its socket; when that is gone nobody will, and it ends (docs/decisions/011-one-resolver-for-all-networks.md).
  *
  *     daemon ──socket──> resolver ══ port 53 at the gateway of each network, in its namespace
  */
