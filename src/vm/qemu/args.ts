@@ -21,6 +21,12 @@ export interface Firmware {
 /** Translated code that QEMU keeps, for each sandbox; more was no faster. */
 const translationCacheMiB = 32
 
+/**
+ * ERMS says that copying by `rep movsb` is the fastest way, and the guest's kernel copies and clears all of its memory so. Emulated, that
+ * is a loop of one byte a turn: without it copying takes a third of the time, and starting a program a tenth less.
+ */
+const emulatedCpu = 'max,-erms'
+
 /** Not the card's real address: that is set before the guest uses it. By slot. */
 const templateMac = (slot: number): string => `52:54:00:48:42:0${1 + slot}`
 
@@ -111,7 +117,7 @@ export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: bo
     ...['-machine', `microvm,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory`],
     ...(accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host,migratable=off']
-      : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', 'max']),
+      : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', emulatedCpu]),
     ...['-m', `${size.memoryMiB}M`, '-smp', String(size.vcpus)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-sandbox', seccomp],
     ...[
