@@ -28,7 +28,9 @@ const server = (name: string, ...options: string[]) =>
 const addressIn = (container: Container, name: string) =>
   container.inspect(`{{(index .NetworkSettings.Networks "${name}").IPAddress}}`)
 const hears = async (from: Container, address: string, port = 80) =>
-  (await docker.run(['exec', from.id, 'wget', '-qO-', '-T', '3', `http://${address}:${port}/`])).stdout.trim()
+  (
+    await docker.run(['exec', from.id, 'timeout', '5', 'wget', '-qO-', `http://${address}:${port}/`])
+  ).stdout.trim()
 const greeting = async (from: Container, { address }: Internet) =>
   (await docker.run(['exec', from.id, 'nc', '-w', '3', address, '7000'])).stdout.trim()
 const pings = async (from: Container, address: string) =>

@@ -55,24 +55,34 @@ test(
     const open = async () => {
       const database = await openDatabase(store)
       const records = createNetworkRecords(database)
-      const options = { records, stateDir: '/nowhere', log: silentLog, namePrefix: prefix, ...labRanges }
+      const resolverSocket = `${store}.resolver`
+      const common = { records, stateDir: '/nowhere', log: silentLog, namePrefix: prefix, resolverSocket }
+      const options = { ...common, ...labRanges }
       return { database, records, networks: await createBuiltinNetworks(options) }
     }
     try {
       // While the network is being made, and then in the midst of ports coming and going.
-      for (const lines of [1, 1, 2, 7, 20, 31]) {
+      for (const lines of [1, 1, 2, 7, 15, 20, 31]) {
         await killAfter(lines, store, prefix)
         const { database, records, networks } = await open()
         try {
           const plugged = (await records.load()).ports.filter((port) => port.tap !== null)
           const keep = plugged.slice(0, Math.ceil(plugged.length / 2))
           await networks.restore(new Set(keep.map((port) => port.id)))
-          const { netns, namespace } = namesOf(prefix, networks.defaultNetwork('default').id)
-          const taps = new Set(keep.map((port) => port.tap))
-          assert.deepEqual(new Set((await records.load()).ports.map((port) => port.tap)), taps)
-          assert.deepEqual(await listed(netns, 'bridge', 'hb', 'plugged', /t[0-9a-f]{8}/g), taps)
-          const { stdout } = await run('ip', ['-n', namespace, '-br', 'link'])
-          assert.deepEqual(new Set(stdout.match(/\bt[0-9a-f]{8}\b/g) ?? []), taps)
+          const kept = await records.load()
+          assert.deepEqual(new Set(kept.ports.map((port) => port.tap)), new Set(keep.map((port) => port.tap)))
+          for (const { id } of kept.networks) {
+            const { netns, namespace } = namesOf(prefix, id)
+            const taps = new Set(keep.filter(({ network }) => network === id).map((port) => port.tap))
+            assert.deepEqual(await listed(netns, 'bridge', 'hb', 'plugged', /t[0-9a-f]{8}/g), taps)
+            const { stdout } = await run('ip', ['-n', namespace, '-br', 'link'])
+            assert.deepEqual(new Set(stdout.match(/\bt[0-9a-f]{8}\b/g) ?? []), taps)
+          }
+          const { stdout } = await run('ip', ['netns', 'list'])
+          assert.deepEqual(
+            new Set(stdout.match(new RegExp(`^${prefix}-[0-9a-f]+`, 'gm')) ?? []),
+            new Set(kept.networks.map(({ id }) => namesOf(prefix, id).namespace)),
+          )
           assert.deepEqual(
             await listed(undefined, 'inet', hostTableOf(prefix), 'published-anywhere', /tcp \. \d+(?= :)/g),
             new Set(keep.flatMap((port) => port.published.map(({ hostPort }) => `tcp . ${hostPort}`))),

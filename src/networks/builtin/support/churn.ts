@@ -1,4 +1,4 @@
-/** A daemon that makes, plugs and deletes ports without end, to be killed at any moment. Arguments: store, prefix. */
+/** A daemon that makes, plugs and deletes ports without end, and makes and removes networks, to be killed at any moment. Arguments: store, prefix. */
 import { silentLog } from '../../../lib/log.ts'
 import { openDatabase } from '../../../store/database.ts'
 import { createNetworkRecords } from '../../../store/networks.ts'
@@ -13,6 +13,7 @@ const networks = await createBuiltinNetworks({
   stateDir: '/nowhere',
   log: silentLog,
   namePrefix: prefix,
+  resolverSocket: `${path}.resolver`,
   ...labRanges,
 })
 const { id: network } = networks.defaultNetwork('default')
@@ -33,4 +34,26 @@ async function churn(worker: number): Promise<never> {
     await networks.delete(nic)
   }
 }
-await Promise.all([0, 1, 2].map(churn))
+
+async function churnNetworks(): Promise<never> {
+  const plain = { auxAddresses: {}, internal: false, attachable: false, labels: {}, options: {} }
+  for (let n = 0; ; n++) {
+    const id = `own-${n}-${process.pid}`
+    const made = await networks.createNetwork({ project: 'default', name: id, ...plain })
+    process.stdout.write('made\n')
+    const nic = await networks.create(network)
+    const rest = { names: [id], links: {}, nameservers: [], asks4: '' }
+    const naming = { container: id, name: id, ...rest }
+    const port = await networks.createPort({ id, project: 'default', network: made.id, publish: [], naming })
+    await networks.plug(port, nic)
+    process.stdout.write('moved\n')
+    // Every other stays.
+    if (n % 2 === 0) continue
+    await networks.deletePort(id)
+    await networks.delete(nic)
+    await networks.removeNetwork(made.id)
+    process.stdout.write('removed\n')
+  }
+}
+
+await Promise.all([...[0, 1, 2].map(churn), churnNetworks()])
