@@ -94,8 +94,17 @@ async function drive(
   run.started.resolve()
 }
 
-async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+/** A removal by force does not wait for what is left of the last run, or for who is at work in the container's files. */
+async function lastEnded(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+  const hurry = () => context.background.add(owner.hurryTeardown())
+  run.abort.signal.addEventListener('abort', hurry, { once: true })
+  if (run.abort.signal.aborted) hurry()
   await owner.teardown
+  run.abort.signal.removeEventListener('abort', hurry)
+}
+
+async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+  await lastEnded(context, owner, run)
   await using undo = new Rollback()
   const { ports, sandbox, resolvConf, linked } = await gather(context, owner, run, undo)
   const { container, log } = owner

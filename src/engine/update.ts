@@ -21,7 +21,7 @@ export async function updateContainer(
 /** In the queue: in the guest and in the store, or in neither. */
 async function apply(context: EngineContext, owner: ContainerOwner, change: ContainerChange): Promise<void> {
   const { name, spec: before } = owner.container
-  const size = owner.container.sandbox?.size ?? sizeNamed(context.options.sizes, before.size)
+  const size = owner.run?.sandbox?.handle.size ?? sizeNamed(context.options.sizes, before.size)
   const spec = updatedSpec(before, change)
   checkFits(name, spec, size)
   await using undo = new Rollback()

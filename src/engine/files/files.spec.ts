@@ -39,7 +39,7 @@ test('a container that never ran is opened once for all who come, and keeps what
   await Promise.all(both.map((source) => containers.extractArchive(scope, id, source, put)))
   assert.equal(cloud.sandboxes.claimed.length, 1)
   const opened = cloud.sandboxes.last
-  assert.equal(opened.request.network, null)
+  assert.deepEqual(opened.configuration?.interfaces, [])
   assert.equal(opened.request.scratch.fresh, true)
   assert.equal(opened.processes.size, 0)
   assert.deepEqual([opened.files.text('a'), opened.files.text('b')], ['first', 'second'])

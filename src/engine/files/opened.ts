@@ -1,6 +1,6 @@
 /**
- * A container that does not run, opened: its disks in a sandbox without a process and without a network, so that its files can
- * be reached. It is shared by all who come, and kept for a moment after the last: clients ask two or three times in a row.
+ * A container that does not run, opened: its disks in a sandbox without a process, and so without a use of its card, so that its
+ * files can be reached. It is shared by all who come, and kept for a moment after the last: clients ask two or three times in a row.
  *
  *     open ──> in use ⇄ lingering ──> closing ──> closed
  *                 └───── closed at once by a removal, or by the sandbox's own end ──┘
@@ -110,20 +110,19 @@ export class Opened {
 async function openSandbox(context: EngineContext, owner: ContainerOwner, mounts: Mounts): Promise<Sandbox> {
   const { options } = context
   await owner.teardown
-  const { id, spec, scratchBaseBytes } = owner.container
+  const { id, project, spec, scratchBaseBytes } = owner.container
   const path = owner.scratchPath
   const fresh = scratchBaseBytes === null
   // What a start left that was never stored.
   if (fresh) await rm(path, { force: true })
   const image = await options.images.blockImage(spec.imageId)
-  const size = sizeNamed(options.sizes, spec.size)
+  // Of the kind that is kept ready: no process will be in it that could use its card.
+  const size = sizeNamed(options.sizes, options.defaultSize)
+  const network = options.networks.defaultNetwork(project).id
   const signal = AbortSignal.timeout(openDeadlineMs)
   const volumes = await attachVolumes(context, owner.container, mounts, signal)
   const scratch = { path, fresh }
-  const sandbox = await options.sandboxes.claim(
-    { id, size, network: null, image, scratch, volumes },
-    { signal },
-  )
+  const sandbox = await options.sandboxes.claim({ id, size, network, image, scratch, volumes }, { signal })
   try {
     const resolvConf = await options.networks.resolvConf()
     const attached = sandbox.handle.volumes ?? []
