@@ -165,7 +165,7 @@ export const endpointNotes: Readonly<Record<string, string>> = {
   'GET /containers/:id/top': 'columns are made here of what the guest tells, for the common options of ps',
   'HEAD /containers/:id/archive': 'the size of a directory is always told as 4096',
   'PUT /containers/:id/archive':
-    'what dockerd answers with 500 is 400; symbolic links that lead out of the directory are unpacked, in the container they lead nowhere else',
+    'what dockerd answers with 500 is 400; xz and bzip2 are refused; symbolic links that lead out of the directory are unpacked, in the container they lead nowhere else',
   'GET /containers/:id/changes': 'what the guest mounts over is not told of',
   'GET /containers/:id/export': 'without the empty files that dockerd makes for its own mounts',
   'POST /commit': 'the image keeps of the configuration what is meant for images',

@@ -9,6 +9,7 @@ import type { ContainerMount } from '../model.ts'
 import type { ContainerOwner } from '../owner.ts'
 import type { SandboxFiles } from '../ports/files.ts'
 import type { Run } from '../run.ts'
+import { isWithin } from './names.ts'
 import { Opened } from './opened.ts'
 
 /** Until it is disposed of, the sandbox is not ended in order; one that ends all the same fails the work in it. */
@@ -88,7 +89,6 @@ async function find(context: EngineContext, owner: ContainerOwner, needs: Needs)
 /** Volumes that others use are no obstacle to who wants something else of the container. */
 function mountsNear(mounts: readonly ContainerMount[], path: string | undefined): readonly ContainerMount[] {
   if (path === undefined) return []
-  const isWithin = (inner: string, outer: string) => `${inner}/`.startsWith(outer === '/' ? '/' : `${outer}/`)
   return mounts.filter(({ destination }) => isWithin(path, destination) || isWithin(destination, path))
 }
 

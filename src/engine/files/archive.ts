@@ -6,8 +6,8 @@ import { type EngineContext, tell } from '../context.ts'
 import type { ContainerOwner } from '../owner.ts'
 import type { FileEntry, PathStat, SandboxFiles } from '../ports/files.ts'
 import { openFiles } from './access.ts'
-import { fileFailure } from './errors.ts'
-import { type AskedPath, askedPath, rebased } from './names.ts'
+import { explained, fileFailure, writeFailure } from './errors.ts'
+import { type AskedPath, askedPath, isWithin, rebased } from './names.ts'
 import { recordsOf } from './tar-in.ts'
 import { tarOf } from './tar-out.ts'
 import { ownerOf } from './user-ids.ts'
@@ -56,7 +56,7 @@ export async function readArchive(
   try {
     const { stat, path: at } = await lookAt(access.files, owner.id, asked, ref)
     const records = access.files.read(owner.id, at)
-    const content = tarOf(records, rebased(asked.base))
+    const content = explained(tarOf(records, rebased(asked.base)), { path, ref })
     tell(context, owner.container, 'archive-path')
     return { stat, content, [Symbol.asyncDispose]: () => access[Symbol.asyncDispose]() }
   } catch (error) {
@@ -87,7 +87,9 @@ export async function extractArchive(
   try {
     await files.write(owner.id, directory, records, { noOverwrite: options.noOverwrite })
   } catch (error) {
-    throw fileFailure(error, options)
+    const { mounts } = owner.container.spec
+    const isVolume = mounts.some(({ destination }) => isWithin(directory, destination))
+    throw writeFailure(error, { ...options, isVolume })
   } finally {
     await records.return(undefined)
   }

@@ -3,6 +3,7 @@ import type { EngineContext } from '../context.ts'
 import type { ContainerOwner } from '../owner.ts'
 import type { FileChange } from '../ports/files.ts'
 import { openFiles } from './access.ts'
+import { explained } from './errors.ts'
 
 /** Made, or written to, so that `hosts` and its like can be mounted in it. dockerd does that in a layer of its own. */
 const ownParents = ['/etc']
@@ -12,7 +13,8 @@ export async function* containerChanges(
   owner: ContainerOwner,
 ): AsyncGenerator<FileChange> {
   await using access = await openFiles(context, owner)
-  yield* withoutOwn(access.files.changes(owner.id))
+  const changes = explained(access.files.changes(owner.id), { path: '/', ref: owner.container.name })
+  yield* withoutOwn(changes)
 }
 
 /** A directory that is there for mounts alone is told of only when something else in it has changed. */

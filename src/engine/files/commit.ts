@@ -4,6 +4,7 @@ import type { ContainerSpec } from '../model.ts'
 import type { ContainerOwner } from '../owner.ts'
 import type { ImageConfig } from '../ports/images.ts'
 import { openFiles } from './access.ts'
+import { explained } from './errors.ts'
 import { refuseEnding } from './export.ts'
 import { layerTar } from './layer-tar.ts'
 
@@ -35,7 +36,7 @@ export async function commitContainer(
     container: imageConfigOf(spec),
     asked,
     changes,
-    layer: layerTar(access.files.layer(owner.id)),
+    layer: layerTar(explained(access.files.layer(owner.id), { path: '/', ref: owner.container.name })),
     author,
     comment,
     createdBy: (spec.cmd ?? []).join(' '),

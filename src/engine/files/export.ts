@@ -3,6 +3,7 @@ import { conflict } from '../../lib/errors.ts'
 import { type EngineContext, tell } from '../context.ts'
 import type { ContainerOwner } from '../owner.ts'
 import { openFiles } from './access.ts'
+import { explained } from './errors.ts'
 import { tarOf } from './tar-out.ts'
 
 /** Opened before it resolves; the content is to be read to its end, or given up. */
@@ -14,7 +15,9 @@ export async function exportContainer(
   const access = await openFiles(context, owner)
   const records = access.files.read(owner.id, '/', { oneFileSystem: true })
   // The root itself has no entry.
-  const tar = tarOf(records, (path) => (path === '' ? undefined : path))
+  const tar = tarOf(explained(records, { path: '/', ref: owner.container.name }), (path) =>
+    path === '' ? undefined : path,
+  )
   return {
     content: telling(tar, () => tell(context, owner.container, 'export')),
     [Symbol.asyncDispose]: () => access[Symbol.asyncDispose](),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { askedPath, linkedPath, rebased, relativePath } from './names.ts'
+import { askedPath, isWithin, linkedPath, rebased, relativePath } from './names.ts'
 
 test('a path is read as Go reads it, and named in the tar as dockerd names it', () => {
   const cases: [given: string, path: string, entered: boolean, base: string][] = [
@@ -24,6 +24,22 @@ test('a path is read as Go reads it, and named in the tar as dockerd names it', 
 
 test('a path that no process could use is refused', () => {
   for (const path of ['', 'a\0b', 'x'.repeat(5000)]) assert.throws(() => askedPath(path), { kind: 'invalid' })
+})
+
+test('a path is within a directory by whole parts', () => {
+  for (const [inner, outer] of [
+    ['/a/b', '/a'],
+    ['/a', '/a'],
+    ['/a', '/'],
+    ['/', '/'],
+  ] as const) {
+    assert.ok(isWithin(inner, outer), `${inner} ${outer}`)
+  }
+  for (const [inner, outer] of [
+    ['/ab', '/a'],
+    ['/', '/a'],
+  ] as const)
+    assert.ok(!isWithin(inner, outer))
 })
 
 test('a tree is named after the last part of its path', () => {

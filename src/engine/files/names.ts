@@ -28,6 +28,10 @@ export function askedPath(given: string): AskedPath {
   return { given, path, entered: dotted || given.endsWith('/'), base }
 }
 
+/** Of absolute, clean paths: the same counts. */
+export const isWithin = (inner: string, outer: string): boolean =>
+  `${inner}/`.startsWith(outer === '/' ? '/' : `${outer}/`)
+
 /** What an entry of the tree is called in the tar: its root by the last part of the path that was asked for. */
 export function rebased(base: string): (path: string) => string {
   const root = base === '/' ? '' : base
