@@ -25,7 +25,7 @@ export async function resolveMounts(
     mounts.set(mount.destination, mount)
     made(mount)
   }
-  checkDestinations(asked)
+  checkDestinations(asked, imageVolumes)
   for (const mount of ofOthers(context, project, asked.volumesFrom)) {
     context.volumes.refer(id, [mount.volume])
     add(mount)
@@ -37,7 +37,6 @@ export async function resolveMounts(
     const request = { ...plain, driver: asked.volumeDriver, destination: path }
     add(await mountOf(context, { id, project }, request))
   }
-  if (mounts.size > mountsMax) throw invalid('too_many', `a container can have ${mountsMax} mounts at most`)
   return [...mounts.values()]
 }
 
@@ -54,8 +53,13 @@ function anonymousPath(path: string): string {
   return cleanPath(path)
 }
 
-/** In dockerd's words. */
-function checkDestinations({ mounts, tmpfs }: Asked): void {
+/** Before anything is made. In dockerd's words. */
+function checkDestinations(
+  { mounts, anonymousVolumes, volumesFrom, tmpfs }: Asked,
+  imageVolumes: readonly string[],
+): void {
+  const count = mounts.length + anonymousVolumes.length + volumesFrom.length + imageVolumes.length
+  if (count > mountsMax) throw invalid('too_many', `a container can have ${mountsMax} mounts at most`)
   const taken = new Set(Object.keys(tmpfs).map(cleanPath))
   for (const { destination } of mounts) {
     if (taken.has(destination)) throw invalid('duplicate_mount', `Duplicate mount point: ${destination}`)

@@ -222,6 +222,7 @@ test('a request that cannot be leaves no volume that nobody named', async () => 
     [[at('/one'), at('/x', 'ab', { options: { size: 'x' } })], /^create ab: invalid size: 'x'$/],
     [[at('/one'), at('/x', 'ab', { options: { type: 'nfs' } })], /the option "type" is not possible/],
     [[at('/x', 'ab'), at('/x', 'bc')], /^Duplicate mount point: \/x$/],
+    [Array.from({ length: 65 }, (_, n) => at(`/x${n}`, `many${n}`)), /64 mounts at most$/],
   ]
   for (const [mounts, message] of wrong) await assert.rejects(t.create('sleep', { mounts }), { message })
   await assert.rejects(t.create('sleep', { mounts: [at('/x', 'ab')], tmpfs: { '/x': '' } }), {
