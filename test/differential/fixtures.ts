@@ -6,7 +6,7 @@ import { busyboxLayer } from '../support/images/layers.ts'
 import { type Step, setUp, step } from './case.ts'
 
 /** As `docker save` writes it, so that both have the same image under the same ID. */
-async function archive(): Promise<Buffer> {
+export async function busyboxArchive(): Promise<Buffer> {
   const layer = await busyboxLayer()
   const config = JSON.stringify({
     architecture: 'amd64',
@@ -38,7 +38,7 @@ const made = (name: string, body: object = {}): Step =>
  * and the names beside it begin alike.
  */
 export async function fixtures(): Promise<Step[]> {
-  const load = setUp('POST /images/load?quiet=1', await archive(), {
+  const load = setUp('POST /images/load?quiet=1', await busyboxArchive(), {
     headers: { 'Content-Type': 'application/x-tar' },
   })
   return [
