@@ -49,6 +49,7 @@ export async function openLab(name: string, directory: string): Promise<Lab> {
     templateDir: `/dev/shm/hummingbird-${name}`,
     stateDir: directory,
     accelerator: 'auto',
+    cgroupParent: `hummingbird-lab-${process.pid}`,
     rootDiskBytes: 10 * GiB,
     nics: networks,
     log: {

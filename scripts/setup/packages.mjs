@@ -54,6 +54,7 @@ export const runPackages = {
 export const testPackages = {
   'docker.io': 'the docker CLI, and dockerd to compare with',
   'docker-registry': 'a real registry on loopback',
+  'gdb-minimal': "calling the kernel as a sandbox's own process",
   'docker-compose': 'a client of the API, and applications of several services',
   'python3-docker': 'a client of the API',
   openssl: 'certificates for the API over TLS',

@@ -93,7 +93,7 @@ const files = (directory, pattern = /./) =>
  * others, as their processes show.
  */
 const usersDaemon =
-  /^hb-[0-9a-f]{8}$|^hb[0-9a-f]{8}u$| hb_networks$|\/netns\/hb-[0-9a-f]{8}$|\/hummingbird(\/|$)/
+  /^hb-[0-9a-f]{8}$|^hb[0-9a-f]{8}u$| hb_networks$|\/netns\/hb-[0-9a-f]{8}$|\/hummingbird(-hb)?(\/|$)/
 
 /** Where `ip netns` and skopeo keep what they have, made when they first run on a host and never removed. */
 const placesOfTools = /^\/run\/netns$|^\/var\/lib\/containers$/

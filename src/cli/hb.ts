@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { HummingbirdError } from '../lib/errors.ts'
 import { formatRequirements, requirements } from './doctor.ts'
+import { formatConfinement, sandboxConfinement } from './sandbox-doctor.ts'
 import { addVolumeCommands } from './volume.ts'
 
 const program = new Command('hb')
@@ -25,7 +26,14 @@ program
     'where the daemon keeps its sockets',
     process.env.HUMMINGBIRD_RUNTIME_DIR ?? '/run/hummingbird',
   )
-  .action(async (options: { json?: boolean; stateDir: string; runtimeDir: string }) => {
+  .option('--sandbox <id>', 'instead show what holds the QEMU of this container, as the kernel tells it')
+  .action(async (options: { json?: boolean; stateDir: string; runtimeDir: string; sandbox?: string }) => {
+    if (options.sandbox !== undefined) {
+      const held = await sandboxConfinement(options.runtimeDir, options.sandbox)
+      process.stdout.write(options.json ? `${JSON.stringify(held, null, 2)}\n` : formatConfinement(held))
+      process.exitCode = held.every(({ holds }) => holds) ? 0 : 1
+      return
+    }
     const list = await requirements(options)
     process.stdout.write(options.json ? `${JSON.stringify(list, null, 2)}\n` : formatRequirements(list))
     process.exitCode = list.some((requirement) => requirement.status === 'missing') ? 1 : 0

@@ -55,6 +55,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
     templateDir: config.templateDir,
     stateDir: config.stateDir,
     accelerator: config.accelerator,
+    cgroupParent: `hummingbird-${config.networkPrefix}`,
     nics: networks,
     rootDiskBytes: config.rootDiskBytes,
     log,

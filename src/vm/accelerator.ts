@@ -4,7 +4,7 @@
  * QEMU changes.
  */
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -13,8 +13,10 @@ import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
 import { writeSparse } from '../lib/sparse.ts'
 import { MiB, secondMs } from '../lib/units.ts'
+import type { Directories } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import { closeMemory, createMemory } from './jail/sealed-memory.ts'
 import type { Uids } from './uids.ts'
 
 /** A guest under KVM answers in a third of a second. */
@@ -26,14 +28,13 @@ const remembered = z.object({ key: z.string(), works: z.boolean(), why: z.string
 
 export interface ProbeOptions {
   readonly stateDir: string
-  /** Where the probe has its files for a moment; swept with the sandboxes. */
-  readonly rooms: string
+  readonly directories: Directories
   readonly uids: Uids
   readonly log: Log
   readonly kvm: () => Promise<Hypervisor>
 }
 
-export async function kvmWorks({ stateDir, rooms, uids, log, kvm }: ProbeOptions): Promise<boolean> {
+export async function kvmWorks({ stateDir, directories, uids, log, kvm }: ProbeOptions): Promise<boolean> {
   if (!existsSync('/dev/kvm')) {
     log.warn({}, `${costs} Reason: there is no /dev/kvm`)
     return false
@@ -43,7 +44,7 @@ export async function kvmWorks({ stateDir, rooms, uids, log, kvm }: ProbeOptions
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const key = `${bootId} ${release()} ${hypervisor.fingerprint}`
   const known = await recall(file)
-  const verdict = known?.key === key ? known : { key, ...(await probe(hypervisor, rooms, uids)) }
+  const verdict = known?.key === key ? known : { key, ...(await probe(hypervisor, directories, uids)) }
   if (verdict !== known) await writeFile(file, `${JSON.stringify(verdict)}\n`)
   if (!verdict.works) log.warn({}, `${costs} Reason: /dev/kvm is there, but ${verdict.why}`)
   return verdict.works
@@ -62,20 +63,20 @@ async function recall(file: string) {
 
 async function probe(
   hypervisor: Hypervisor,
-  rooms: string,
+  directories: Directories,
   uids: Uids,
 ): Promise<{ works: boolean; why: string }> {
   await using done = new Rollback()
   const uid = uids.take()
   done.add(() => uids.release(uid))
-  const directory = await mkdtemp(join(rooms, 'boot-'))
-  done.add(() => rm(directory, { recursive: true, force: true }))
-  const scratch = join(directory, 'scratch.img')
-  const memory = join(directory, 'memory')
+  const name = directories.newBootName()
+  done.add(() => directories.remove(name))
+  await directories.createDisks(name)
+  const directory = await directories.create(name, uid, null)
   const size = { name: 'probe', vcpus: 1, memoryMiB: 64 }
-  await writeSparse(scratch, { bytes: MiB, extents: [] }, uid)
-  await writeSparse(memory, { bytes: size.memoryMiB * MiB, extents: [] }, uid)
-  await chown(directory, uid, uid)
+  const memory = createMemory(size.memoryMiB * MiB)
+  done.add(() => closeMemory(memory))
+  await writeSparse(directories.scratchOf(name), { bytes: MiB, extents: [] }, uid)
   try {
     const machine = await hypervisor.boot({
       directory,
@@ -83,7 +84,6 @@ async function probe(
       size,
       nic: null,
       memory,
-      scratch,
       scratchBytes: MiB,
     })
     done.add(() => machine.kill())

@@ -1,5 +1,5 @@
 /** Clones of templates that nobody has claimed: made whole with their card, disk and greeting, or not at all. */
-import { rm } from 'node:fs/promises'
+import { chown } from 'node:fs/promises'
 import type { Nic, NicSource, SandboxSize } from '../engine/ports/sandbox.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,6 +10,7 @@ import type { Directories } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { ops } from './guest/protocol.ts'
 import type { Hypervisor, Machine } from './hypervisor.ts'
+import type { Cgroups } from './jail/cgroups.ts'
 import type { Templates } from './templates.ts'
 import type { Uids } from './uids.ts'
 
@@ -25,7 +26,6 @@ export interface Clone {
   readonly directory: string
   readonly uid: number
   readonly nic: Nic | null
-  readonly scratchPath: string
   readonly machine: Machine
   readonly channel: GuestChannel
 }
@@ -35,6 +35,7 @@ export interface ClonesOptions {
   readonly templates: Templates
   readonly directories: Directories
   readonly uids: Uids
+  readonly cgroups: Cgroups
   readonly nics: NicSource
   readonly log: Log
 }
@@ -60,11 +61,12 @@ export class Clones {
     await using undo = new Rollback()
     const uid = uids.take()
     undo.add(() => uids.release(uid))
+    undo.add(() => this.#options.cgroups.remove(uid))
     const name = directories.newName()
-    const scratchPath = directories.scratchOf(name)
-    undo.add(() => rm(scratchPath, { force: true }))
+    await directories.createDisks(name)
+    undo.add(() => directories.remove(name))
     const [disk, card] = await Promise.allSettled([
-      writeSparse(scratchPath, template.scratch, uid),
+      writeSparse(directories.scratchOf(name), template.scratch, uid),
       network === null ? null : this.#options.nics.create(network),
     ])
     if (card.status === 'fulfilled' && card.value) undo.add(() => this.dropNic(card.value))
@@ -72,11 +74,12 @@ export class Clones {
     if (card.status === 'rejected') throw card.reason
     const nic = card.value
     const directory = await directories.create(name, uid, nic)
-    undo.add(() => directories.remove(directory))
     const launched = performance.now()
-    const spec = { directory, uid, size, nic, memory: template.memory, scratch: scratchPath, scratchBytes }
+    const spec = { directory, uid, size, nic, memory: template.memory, scratchBytes }
     const machine = await hypervisor.clone(spec, template.state)
     undo.add(() => machine.kill())
+    // It is open; nobody has to open it again but who gets it.
+    await chown(directories.scratchOf(name), 0, 0)
     const channel = await GuestChannel.open(machine.control, { fresh: true, deadlineMs: greetingDeadlineMs })
     undo.commit()
     const now = performance.now()
@@ -84,7 +87,7 @@ export class Clones {
       { size: size.name, prepareMs: round(launched - began), launchToAnswerMs: round(now - launched) },
       'clone made',
     )
-    return { name, directory, uid, nic, scratchPath, machine, channel }
+    return { name, directory, uid, nic, machine, channel }
   }
 
   /**
@@ -101,13 +104,13 @@ export class Clones {
     clone.channel.close()
     await clone.machine.kill()
     await this.release(clone)
-    await rm(clone.scratchPath, { force: true })
   }
 
   /** When its machine has ended. */
   async release({ directory, uid, nic }: Pick<Clone, 'directory' | 'uid' | 'nic'>): Promise<void> {
     await this.#options.directories.remove(directory)
     await this.dropNic(nic)
+    await this.#options.cgroups.remove(uid)
     this.#options.uids.release(uid)
   }
 

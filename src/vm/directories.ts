@@ -1,8 +1,8 @@
 /**
  * What a sandbox has on the host's disk while it runs:
  *
- *     RUNTIME/s/NAME/            of its own user: qmp.sock, control.sock, qemu.log, nic.json
- *     STATE/scratch/NAME.img     the writable disk of a clone that nobody has claimed
+ *     RUNTIME/s/NAME/     of its own user: qmp.sock, control.sock, qemu.log, nic.json
+ *     STATE/disks/NAME/   what it can open of the host's disks: a file while it is lent (lend.ts)
  *
  * NAME is random while it waits in the pool, and begins as its container's id does once it is claimed: so a later daemon
  * knows what it does not have to keep, whatever moment the last one died at.
@@ -19,27 +19,46 @@ const unclaimedPrefix = 'pool-'
 
 const nicSchema = z.object({ network: z.string(), netns: z.string(), tap: z.string() }).nullable()
 
+/** In the disks' directory of each sandbox. */
+export const scratchFile = 'scratch.img'
+
 export const claimedName = (id: string): string => id.slice(0, nameChars)
 
 export class Directories {
   readonly sandboxes: string
-  readonly #scratch: string
+  readonly disks: string
 
   constructor(runtimeDir: string, stateDir: string) {
     this.sandboxes = join(runtimeDir, 's')
-    this.#scratch = join(stateDir, 'scratch')
+    this.disks = join(stateDir, 'disks')
   }
 
   async prepare(): Promise<void> {
-    for (const path of [this.sandboxes, this.#scratch]) await mkdir(path, { recursive: true, mode: 0o711 })
+    for (const path of [this.sandboxes, this.disks]) await mkdir(path, { recursive: true, mode: 0o711 })
   }
 
   newName(): string {
     return `${unclaimedPrefix}${randomBytes(8).toString('hex')}`
   }
 
-  scratchOf(name: string): string {
-    return join(this.#scratch, `${name}.img`)
+  /** Of a machine that is booted to be looked at or saved. */
+  newBootName(): string {
+    return `boot-${randomBytes(8).toString('hex')}`
+  }
+
+  /** What the sandbox of that name, or in that directory, can open of the host's disks. */
+  disksOf(nameOrDirectory: string): string {
+    return join(this.disks, basename(nameOrDirectory))
+  }
+
+  /** Its writable disk until it is claimed. */
+  scratchOf(nameOrDirectory: string): string {
+    return join(this.disksOf(nameOrDirectory), scratchFile)
+  }
+
+  /** The first that is there of a sandbox; its own user can search it, and make nothing in it. */
+  async createDisks(name: string): Promise<void> {
+    await mkdir(join(this.disks, name), { mode: 0o711 })
   }
 
   /** The card is written down before anything uses it. */
@@ -53,26 +72,20 @@ export class Directories {
 
   async claim(directory: string, id: string): Promise<string> {
     const claimed = join(this.sandboxes, claimedName(id))
+    await rename(join(this.disks, basename(directory)), join(this.disks, claimedName(id)))
     await rename(directory, claimed)
     return claimed
   }
 
-  async remove(directory: string): Promise<void> {
-    await rm(directory, { recursive: true, force: true })
+  /** Of the sandbox of that name, or in that directory. Two may remove the same: who ends it, and who finds that it belongs to nobody. */
+  async remove(nameOrDirectory: string): Promise<void> {
+    await rm(this.disksOf(nameOrDirectory), { recursive: true, force: true })
+    await rm(join(this.sandboxes, basename(nameOrDirectory)), { recursive: true, force: true })
   }
 
-  async removeScratch(name: string): Promise<void> {
-    await rm(this.scratchOf(name), { force: true })
-  }
-
-  list(): Promise<string[]> {
-    return readdir(this.sandboxes)
-  }
-
-  async removeAllScratch(keep: (name: string) => boolean): Promise<void> {
-    for (const entry of await readdir(this.#scratch)) {
-      if (!keep(basename(entry, '.img'))) await rm(join(this.#scratch, entry), { force: true })
-    }
+  /** Also of which only a part was made. */
+  async list(): Promise<string[]> {
+    return [...new Set([...(await readdir(this.sandboxes)), ...(await readdir(this.disks))])]
   }
 
   async uidOf(directory: string): Promise<number> {

@@ -16,14 +16,13 @@ export interface MachineNic {
 }
 
 export interface MachineSpec {
-  /** Made for this machine alone: sockets and logs go here, and it belongs to `uid`. */
+  /** Made for this machine alone: sockets and logs go here, and it belongs to `uid`. Its name is that of its disks' directory too. */
   readonly directory: string
   readonly uid: number
   readonly size: SandboxSize
   readonly nic: MachineNic | null
-  /** File of the memory: written to by a machine that is booted, only read by a clone. */
-  readonly memory: string
-  readonly scratch: string
+  /** Descriptor of the memory: written to by a machine that is booted, copied when written to by a clone. */
+  readonly memory: number
   /** What every machine of a template agrees on. */
   readonly scratchBytes: number
 }
@@ -46,14 +45,21 @@ export interface Machine {
    * sees its host go and come may miss what is said in between.
    */
   readonly control: Socket
-  /** Puts a file behind a slot that the guest has not read from. */
-  swapDisk(slot: 'image' | 'kept', path: string): Promise<void>
-  /** Puts a file of `bytes` behind an empty slot while the guest runs, which is told how large its disk is now. */
-  attachVolume(slot: string, file: { readonly path: string; readonly bytes: number }): Promise<void>
+  /** Files are named as they are in its disks' directory. Puts one behind a slot that the guest has not read from. */
+  swapDisk(slot: 'image' | 'kept', file: string): Promise<void>
+  /**
+   * Puts a file of `bytes` behind an empty slot while the guest runs, which is told how large its disk is now. `measure`: an
+   * empty file of that length that may be written to.
+   */
+  attachVolume(
+    slot: string,
+    file: { readonly name: string; readonly bytes: number },
+    measure: string,
+  ): Promise<void>
   /** The file behind the slot is `bytes` long now. */
   resizeVolume(slot: string, bytes: number): Promise<void>
   /** What the disk holds now goes into the file, which is as large; the guest runs on. */
-  copyVolume(slot: string, file: { readonly path: string; readonly bytes: number }): Promise<void>
+  copyVolume(slot: string, file: { readonly name: string; readonly bytes: number }): Promise<void>
   /** Ties a further card to a tap in the machine's own network namespace. */
   connectCard(slot: number, tap: string): Promise<void>
   /** A card without a tap is no error. */

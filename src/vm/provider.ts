@@ -5,7 +5,8 @@
  *            ├─> clone ──claim──> sandbox (directory named by the container's id) ──ended──> nothing is left
  *     made ──┘
  */
-import { chown, rename, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
   AttachedVolume,
@@ -30,9 +31,13 @@ import { clockAheadNs } from './guest/clock.ts'
 import { sandboxGone } from './guest/failures.ts'
 import { requireMemory, requireReachable } from './host.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import { Cgroups } from './jail/cgroups.ts'
+import { openDevices } from './jail/jail.ts'
+import { View } from './jail/view.ts'
+import { lend, lendReadable } from './lend.ts'
 import { Pool } from './pool.ts'
-import { openDevices } from './qemu/jail.ts'
-import { Qemu } from './qemu/qemu.ts'
+import { guestName } from './qemu/args.ts'
+import { type Confinement, Qemu } from './qemu/qemu.ts'
 import { VmSandbox, type VmSandboxOptions } from './sandbox.ts'
 import { Templates } from './templates.ts'
 import { tscKhz } from './tsc.ts'
@@ -48,6 +53,8 @@ export interface SandboxProviderOptions {
   readonly stateDir: string
   readonly accelerator: 'auto' | 'kvm' | 'tcg'
   readonly nics: NicSource
+  /** Of the cgroups of its sandboxes: a path below the root of each hierarchy. */
+  readonly cgroupParent: string
   /** Of the writable disk of a container that has none yet. */
   readonly rootDiskBytes: number
   readonly log: Log
@@ -68,37 +75,53 @@ export async function createSandboxProvider(options: SandboxProviderOptions): Pr
   for (const path of [runtimeDir, stateDir, options.templateDir, options.kernel]) await requireReachable(path)
   await openDevices(log)
   const uids = new Uids(runtimeDir)
-  const hypervisor = await chooseHypervisor(options, uids, directories)
+  const cgroups = Cgroups.open(options.cgroupParent)
+  const view = await View.open({
+    binary: qemuBinary,
+    files: [options.kernel, options.initramfs, options.warmImage],
+    sandboxes: directories.sandboxes,
+    disks: directories.disks,
+    directory: join(runtimeDir, 'view'),
+    kvm: options.accelerator !== 'tcg' && existsSync('/dev/kvm'),
+  })
+  const hypervisor = await chooseHypervisor(options, uids, directories, { view, cgroups })
   const templates = new Templates({
     hypervisor,
     directory: options.templateDir,
-    rooms: directories.sandboxes,
+    directories,
     uids,
     log,
   })
   await templates.sweep()
-  const clones = new Clones({ hypervisor, templates, directories, uids, nics: options.nics, log })
-  return new VmProvider({ options, hypervisor, directories, uids, clones })
+  const clones = new Clones({
+    hypervisor,
+    templates,
+    directories,
+    uids,
+    cgroups,
+    nics: options.nics,
+    log,
+  })
+  return new VmProvider({ options, hypervisor, directories, uids, clones, cgroups, view })
 }
 
 async function chooseHypervisor(
   options: SandboxProviderOptions,
   uids: Uids,
   directories: Directories,
+  confinement: Confinement,
 ): Promise<Hypervisor> {
   const { kernel, initramfs, warmImage, accelerator, stateDir, log } = options
   const firmware = { kernel, initramfs, warmImage }
-  const kvm = () => Qemu.create({ ...firmware, binary: qemuBinary, accelerator: 'kvm', tscKhz: null })
+  const kvm = () =>
+    Qemu.create({ ...firmware, binary: qemuBinary, accelerator: 'kvm', tscKhz: null }, confinement)
   if (accelerator === 'kvm') return kvm()
-  const usable =
-    accelerator === 'auto' && (await kvmWorks({ stateDir, rooms: directories.sandboxes, uids, log, kvm }))
+  const usable = accelerator === 'auto' && (await kvmWorks({ stateDir, directories, uids, log, kvm }))
   if (usable) return kvm()
-  return Qemu.create({
-    ...firmware,
-    binary: qemuBinary,
-    accelerator: 'tcg',
-    tscKhz: await tscKhz(),
-  })
+  return Qemu.create(
+    { ...firmware, binary: qemuBinary, accelerator: 'tcg', tscKhz: await tscKhz() },
+    confinement,
+  )
 }
 
 interface Parts {
@@ -107,6 +130,8 @@ interface Parts {
   readonly directories: Directories
   readonly uids: Uids
   readonly clones: Clones
+  readonly cgroups: Cgroups
+  readonly view: View
 }
 
 class VmProvider implements SandboxProvider {
@@ -175,7 +200,7 @@ class VmProvider implements SandboxProvider {
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
-    const { directories, clones } = this.#parts
+    const { directories, clones, cgroups } = this.#parts
     const kept = new Set([
       ...[...keep].map(claimedName),
       ...this.#claimed.keys(),
@@ -184,7 +209,7 @@ class VmProvider implements SandboxProvider {
     // A process goes by its number: its command line has the name that its directory had when it waited in the pool.
     const ours = [...this.#claimed.values()].map(({ handle }) => handle.pid)
     const pids = new Set([...ours, ...this.#pool.clones().map(({ machine }) => machine.record.pid)])
-    const strays = processesWith((argument) => argument.startsWith(`unix:${directories.sandboxes}/`)).filter(
+    const strays = processesWith((argument) => argument.startsWith(guestName(directories.sandboxes))).filter(
       ({ pid }) => !pids.has(pid),
     )
     for (const stray of strays) killProcess(stray)
@@ -195,9 +220,9 @@ class VmProvider implements SandboxProvider {
       if (kept.has(name)) continue
       this.#log.info({ sandbox: name }, 'removing what is left of a sandbox that belongs to no container')
       await clones.dropNic(await directories.nicOf(name))
-      await directories.remove(join(directories.sandboxes, name))
+      await directories.remove(name)
     }
-    await directories.removeAllScratch((name) => kept.has(name))
+    cgroups.sweep()
   }
 
   fill(pools: readonly { size: SandboxSize; network: string; count: number }[]): void {
@@ -209,6 +234,8 @@ class VmProvider implements SandboxProvider {
     clearInterval(this.#clock)
     await this.#pool.close()
     for (const sandbox of this.#claimed.values()) sandbox.release()
+    this.#parts.view.close()
+    this.#parts.cgroups.close()
   }
 
   async #takeClone(kind: CloneKind, signal: AbortSignal | undefined): Promise<Clone> {
@@ -232,21 +259,25 @@ class VmProvider implements SandboxProvider {
     undo: Rollback,
   ): Promise<SandboxHandle> {
     const { machine } = clone
+    const { directories } = this.#parts
+    const borrower = { directory: directories.disksOf(clone.directory), uid: clone.uid }
     const steps = [
-      machine.swapDisk('image', image),
-      ...volumes.map((volume) => attachVolume(machine, volume, clone.uid)),
+      lendReadable(image, borrower, (name) => machine.swapDisk('image', name)),
+      ...volumes.map((volume) => attachVolume(machine, volume, borrower)),
     ]
     if (scratch.fresh) {
       undo.add(() => rm(scratch.path, { force: true }))
-      steps.push(rename(clone.scratchPath, scratch.path))
+      steps.push(rename(directories.scratchOf(clone.directory), scratch.path))
     } else {
-      await chown(scratch.path, clone.uid, clone.uid)
-      steps.push(machine.swapDisk('kept', scratch.path), rm(clone.scratchPath, { force: true }))
+      steps.push(
+        lend(scratch.path, { ...borrower, readOnly: false }, (name) => machine.swapDisk('kept', name)),
+        rm(directories.scratchOf(clone.directory)),
+      )
     }
     const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected')
     if (failed) throw failed.reason
-    const directory = await this.#parts.directories.claim(clone.directory, id)
-    undo.add(() => this.#parts.directories.remove(directory))
+    const directory = await directories.claim(clone.directory, id)
+    undo.add(() => directories.remove(directory))
     machine.moved(directory)
     const { pid, pidStartTicks } = machine.record
     return {
@@ -267,7 +298,14 @@ class VmProvider implements SandboxProvider {
     state: Pick<VmSandboxOptions, 'isPaused' | 'clockAheadNs'>,
   ): VmSandbox {
     const { machine, channel, uid, nic } = clone
-    const sandbox = new VmSandbox({ handle, machine, channel, uid, ...state, log: this.#log })
+    const sandbox = new VmSandbox({
+      handle,
+      machine,
+      channel,
+      borrower: { uid, directory: this.#parts.directories.disksOf(handle.directory) },
+      ...state,
+      log: this.#log,
+    })
     const name = claimedName(handle.id)
     this.#claimed.set(name, sandbox)
     void sandbox.ended.then(async () => {

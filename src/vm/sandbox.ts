@@ -44,7 +44,7 @@ import {
 } from './guest/requests.ts'
 import { statsOf, taskOf } from './guest/stats.ts'
 import type { Machine } from './hypervisor.ts'
-import { lend } from './lend.ts'
+import { type Borrower, lend } from './lend.ts'
 import { furtherCards } from './slots.ts'
 import { diskBytes } from './volumes.ts'
 
@@ -60,7 +60,8 @@ export interface VmSandboxOptions {
   readonly handle: SandboxHandle
   readonly machine: Machine
   readonly channel: GuestChannel
-  readonly uid: number
+  /** Whom its volumes are lent to. */
+  readonly borrower: Borrower
   readonly isPaused: boolean
   /** As measured a moment ago; of no use to one that is configured already. */
   readonly clockAheadNs: bigint
@@ -75,7 +76,7 @@ export class VmSandbox implements Sandbox {
   readonly #channel: GuestChannel
   readonly #log: Log
   readonly #clockAheadNs: bigint
-  readonly #uid: number
+  readonly #borrower: Borrower
   /** Further cards that are in use, by slot. */
   readonly #cards: Set<number>
   #tidied: Promise<void> = Promise.resolve()
@@ -85,13 +86,13 @@ export class VmSandbox implements Sandbox {
   #isReleased = false
   #asked: 'shutdown' | 'killed' | undefined
 
-  constructor({ handle, machine, channel, uid, isPaused, clockAheadNs: ahead, log }: VmSandboxOptions) {
+  constructor({ handle, machine, channel, borrower, isPaused, clockAheadNs: ahead, log }: VmSandboxOptions) {
     this.#clockAheadNs = ahead
     this.handle = handle
     this.#machine = machine
     this.#channel = channel
     this.#isPaused = isPaused
-    this.#uid = uid
+    this.#borrower = borrower
     this.#cards = new Set(Object.keys(handle.nics ?? {}).map(Number))
     this.#log = log
     this.files = new GuestFiles(channel, (error) =>
@@ -225,8 +226,8 @@ export class VmSandbox implements Sandbox {
     await truncate(targetPath, bytes)
     // What a paused guest has not written yet is lost to the copy, as in a power cut.
     if (!this.#isPaused) await this.#channel.request(ops.sync, undefined, { deadlineMs: syncDeadlineMs })
-    const target = { uid: this.#uid, readOnly: false }
-    await lend(targetPath, target, () => this.#machine.copyVolume(disk, { path: targetPath, bytes }))
+    const target = { ...this.#borrower, readOnly: false }
+    await lend(targetPath, target, (name) => this.#machine.copyVolume(disk, { name, bytes }))
   }
 
   async growVolume(disk: string, bytes: number): Promise<void> {

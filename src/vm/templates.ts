@@ -3,30 +3,39 @@
  * of when they write to it. Nothing of any tenant has ever been in one. They are named by the hash of all that they are made
  * of, so a stale one is never found; made whole in a directory aside, so a half-made one is neither.
  *
- *     DIR/<hash>/memory        of the size of the guest's
+ *     DIR/<hash>/keeper.json   the process that holds the memory, which is sealed: see jail/sealed-memory.ts
  *                state         of the devices
  *                scratch.img   the writable disk, as mounted by the guest in memory
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Nic, SandboxSize } from '../engine/ports/sandbox.ts'
 import { hasCode, messageOf } from '../lib/errors.ts'
-import { tapGid } from '../lib/host-ids.ts'
 import type { Log } from '../lib/log.ts'
 import { startTicksOf } from '../lib/processes.ts'
 import { Rollback } from '../lib/rollback.ts'
 import { readSparse, type SparseImage, writeSparse } from '../lib/sparse.ts'
 import { run } from '../lib/spawn.ts'
 import { MiB, minuteMs, secondMs } from '../lib/units.ts'
+import { type Directories, scratchFile } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { ops } from './guest/protocol.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import {
+  closeMemory,
+  createMemory,
+  findMemory,
+  forgetMemory,
+  keepMemory,
+  sealMemory,
+} from './jail/sealed-memory.ts'
 import type { Uids } from './uids.ts'
 
 export interface Template {
   readonly size: SandboxSize
-  readonly memory: string
+  /** Descriptor. */
+  readonly memory: number
   readonly state: string
   readonly scratch: SparseImage
 }
@@ -43,12 +52,12 @@ type BorrowNic = () => Promise<{ nic: Nic | null; giveBack: () => Promise<void> 
 export interface TemplatesOptions {
   readonly hypervisor: Hypervisor
   readonly directory: string
-  /** Where a machine that is being made a template has its sockets; swept with the sandboxes. */
-  readonly rooms: string
+  readonly directories: Directories
   readonly uids: Uids
   readonly log: Log
 }
 
+const keeperFile = 'keeper.json'
 /** Under emulation a boot takes half a second and warming one or two, on a busy host many times that. */
 const bootDeadlineMs = minuteMs
 /** The journal costs every clone what is written of it: small. */
@@ -82,7 +91,7 @@ export class Templates {
     for (const name of await readdir(directory)) {
       const maker = /\.part-(\d+)-/.exec(name)?.[1]
       const isStale = maker ? startTicksOf(Number(maker)) === undefined : !name.startsWith(`${ours}-`)
-      if (isStale) await rm(join(directory, name), { recursive: true, force: true })
+      if (isStale) await this.#remove(join(directory, name))
     }
   }
 
@@ -95,15 +104,18 @@ export class Templates {
     return `${hypervisor.fingerprint.slice(0, 12)}-${size.name}-${sum.digest('hex').slice(0, 12)}`
   }
 
+  /** One whose memory is gone is of no use. */
   async #find(name: string, { size }: TemplateKey): Promise<Template | undefined> {
     const template = join(this.#options.directory, name)
-    try {
-      await stat(template)
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined
-      throw error
-    }
-    return describe(template, size)
+    const memory = await findMemory(join(template, keeperFile))
+    if (memory !== undefined) return describe(template, size, memory)
+    await this.#remove(template)
+    return undefined
+  }
+
+  async #remove(template: string): Promise<void> {
+    await forgetMemory(join(template, keeperFile))
+    await rm(template, { recursive: true, force: true })
   }
 
   async #make(name: string, key: TemplateKey, borrowNic: BorrowNic): Promise<Template> {
@@ -112,45 +124,50 @@ export class Templates {
     const part = join(directory, `${name}.part-${process.pid}-${randomBytes(4).toString('hex')}`)
     await using undo = new Rollback()
     await mkdir(part, { recursive: true, mode: 0o711 })
-    undo.add(() => rm(part, { recursive: true, force: true }))
-    await this.#bootAndSave(part, key, borrowNic)
+    undo.add(() => this.#remove(part))
+    const memory = createMemory(key.size.memoryMiB * MiB)
+    undo.add(() => closeMemory(memory))
+    await this.#bootAndSave(part, memory, key, borrowNic)
+    sealMemory(memory)
+    await keepMemory(memory, join(part, keeperFile), join(directory, name))
     const whole = join(directory, name)
     try {
       await rename(part, whole)
     } catch (error) {
       // Another daemon that shares the directory was faster, and made the same.
       if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'EEXIST')) throw error
-      await rm(part, { recursive: true, force: true })
+      await this.#remove(part)
     }
     undo.commit()
     log.info({ size: key.size.name, ms: Math.round(performance.now() - began) }, 'template made')
-    return describe(whole, key.size)
+    return describe(whole, key.size, memory)
   }
 
   async #bootAndSave(
     part: string,
+    memory: number,
     { size, scratchBytes, hasNic }: TemplateKey,
     borrowNic: BorrowNic,
   ): Promise<void> {
-    const { hypervisor, uids, rooms } = this.#options
+    const { hypervisor, uids, directories } = this.#options
     await using done = new Rollback()
     const uid = uids.take()
     done.add(() => uids.release(uid))
     const borrowed = hasNic ? await borrowNic() : { nic: null, giveBack: async () => {} }
     done.add(borrowed.giveBack)
-    const room = await mkdtemp(join(rooms, 'boot-'))
-    done.add(() => rm(room, { recursive: true, force: true }))
-    await chown(room, uid, uid)
-    const files = { memory: join(part, 'memory'), scratch: join(part, 'scratch.img') }
-    await writeSparse(files.memory, { bytes: size.memoryMiB * MiB, extents: [] }, uid)
-    await writeSparse(files.scratch, { bytes: scratchBytes, extents: [] }, uid)
-    await makeFileSystem(files.scratch)
+    const room = directories.newBootName()
+    done.add(() => directories.remove(room))
+    await directories.createDisks(room)
+    const directory = await directories.create(room, uid, borrowed.nic)
+    const scratch = directories.scratchOf(room)
+    await writeSparse(scratch, { bytes: scratchBytes, extents: [] }, uid)
+    await makeFileSystem(scratch)
     const machine = await hypervisor.boot({
-      directory: room,
+      directory,
       uid,
       size,
       nic: borrowed.nic,
-      ...files,
+      memory,
       scratchBytes,
     })
     done.add(() => machine.kill())
@@ -162,19 +179,16 @@ export class Templates {
     await channel.request(ops.sync, undefined, { deadlineMs: bootDeadlineMs })
     // Still connected, as its clones will be.
     await machine.save(join(part, 'state'))
-    // QEMU opens what it maps privately for writing too, so its users' group may.
-    await chown(files.memory, 0, tapGid)
-    await chmod(files.memory, 0o660)
-    await chown(files.scratch, 0, 0)
+    await writeSparse(join(part, scratchFile), await readSparse(scratch), 0)
   }
 }
 
-async function describe(directory: string, size: SandboxSize): Promise<Template> {
+async function describe(directory: string, size: SandboxSize, memory: number): Promise<Template> {
   return {
     size,
-    memory: join(directory, 'memory'),
+    memory,
     state: join(directory, 'state'),
-    scratch: await readSparse(join(directory, 'scratch.img')),
+    scratch: await readSparse(join(directory, scratchFile)),
   }
 }
 

@@ -1,9 +1,11 @@
 /** The volumes of a claim: which slot each gets, and that its file can be a disk. */
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { AttachedVolume, SandboxVolume } from '../engine/ports/sandbox.ts'
 import { invalid } from '../lib/errors.ts'
+import { writeSparse } from '../lib/sparse.ts'
 import type { Machine } from './hypervisor.ts'
-import { lend } from './lend.ts'
+import { type Borrower, lend } from './lend.ts'
 import { volumeSlots } from './slots.ts'
 
 const sectorBytes = 512
@@ -20,10 +22,19 @@ export function assignSlots(volumes: readonly SandboxVolume[]): readonly Attache
 export async function attachVolume(
   machine: Machine,
   { path, readOnly, disk }: AttachedVolume,
-  uid: number,
+  borrower: Borrower,
 ): Promise<void> {
   const bytes = await diskBytes(path)
-  await lend(path, { uid, readOnly }, () => machine.attachVolume(disk, { path, bytes }))
+  const measure = `${disk}.size`
+  const measurePath = join(borrower.directory, measure)
+  if (readOnly) await writeSparse(measurePath, { bytes, extents: [] }, borrower.uid)
+  try {
+    await lend(path, { ...borrower, readOnly }, (name) =>
+      machine.attachVolume(disk, { name, bytes }, measure),
+    )
+  } finally {
+    await rm(measurePath, { force: true })
+  }
 }
 
 /** What a guest can be given is whole sectors. */

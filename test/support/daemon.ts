@@ -20,6 +20,8 @@ import { until, within } from '../../src/lib/deadline.ts'
 import { Rollback } from '../../src/lib/rollback.ts'
 import { run } from '../../src/lib/spawn.ts'
 import { minuteMs, secondMs } from '../../src/lib/units.ts'
+import { Cgroups } from '../../src/vm/jail/cgroups.ts'
+import { endKeepers } from '../../src/vm/jail/sealed-memory.ts'
 
 export interface DaemonOptions {
   /** Clones kept ready; each is a QEMU process more that a busy host has to carry. */
@@ -154,6 +156,8 @@ export class Daemon implements AsyncDisposable {
       }
     })
     undo.add(() => this.#removeNetworks())
+    undo.add(() => Cgroups.open(`hummingbird-${this.prefix}`).close())
+    undo.add(() => endKeepers(this.templateDir))
     undo.add(() => this.#endSandboxes())
     undo.add(async () => {
       if (this.#child && !hasEnded(this.#child)) await this.kill9()

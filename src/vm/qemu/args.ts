@@ -3,10 +3,13 @@
  * first boot and a clone is what the memory is for, and what lies behind the disks.
  */
 import { imageDiskBytes } from '../../lib/disks.ts'
+import { scratchFile } from '../directories.ts'
 import { portName } from '../guest/protocol.ts'
 import type { MachineSpec } from '../hypervisor.ts'
+import { seccomp } from '../jail/jail.ts'
+import { memoryDescriptor } from '../jail/sealed-memory.ts'
+import { viewPaths } from '../jail/view.ts'
 import { furtherCards, volumeSlots } from '../slots.ts'
-import { seccomp } from './jail.ts'
 
 export interface Firmware {
   readonly binary: string
@@ -17,6 +20,13 @@ export interface Firmware {
   /** Under emulation the guest reads the host's own counter, and has nothing to measure it against. */
   readonly tscKhz: number | null
 }
+
+/** What a machine is called, by which its process is found: the directory that it was made in. */
+export const guestName = (directory: string): string => `hummingbird:${directory}`
+
+/** In QEMU's own view. */
+export const socketPath = (name: string): string => `${viewPaths.sockets}/${name}`
+export const diskPath = (file: string): string => `${viewPaths.disks}/${file}`
 
 /** Translated code that QEMU keeps, for each sandbox; more was no faster. */
 const translationCacheMiB = 32
@@ -62,7 +72,7 @@ export function diskNodes(
 ): readonly { slot: string; readOnly: boolean; child: object }[] {
   return [
     { slot: 'image', readOnly: true, child: blank(imageDiskBytes) },
-    { slot: 'scratch', readOnly: false, child: file(spec.scratch, false) },
+    { slot: 'scratch', readOnly: false, child: file(diskPath(scratchFile), false) },
     { slot: 'kept', readOnly: false, child: blank(spec.scratchBytes) },
     { slot: 'warm', readOnly: true, child: file(firmware.warmImage, true) },
     ...volumeSlots.map((volume) => ({ ...volume, child: blank(0) })),
@@ -110,11 +120,11 @@ function nicArguments(spec: MachineSpec): string[] {
 }
 
 export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: boolean): string[] {
-  const { directory, size, memory } = spec
+  const { directory, size } = spec
   const { accelerator } = firmware
   return [
-    ...['-name', `hummingbird-${size.name},debug-threads=on`],
-    ...['-machine', `microvm,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory`],
+    ...['-name', `${guestName(directory).replaceAll(',', ',,')},debug-threads=on`],
+    ...['-machine', 'microvm,x-option-roms=off,isa-serial=off,rtc=off,memory-backend=memory'],
     ...(accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host,migratable=off']
       : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', emulatedCpu]),
@@ -122,11 +132,11 @@ export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: bo
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-sandbox', seccomp],
     ...[
       '-object',
-      `memory-backend-file,id=memory,size=${size.memoryMiB}M,mem-path=${memory},share=${isClone ? 'off' : 'on'}`,
+      `memory-backend-file,id=memory,size=${size.memoryMiB}M,mem-path=/proc/self/fd/${memoryDescriptor},share=${isClone ? 'off' : 'on'}`,
     ],
     ...['-kernel', firmware.kernel, '-initrd', firmware.initramfs, '-append', kernelArguments(firmware)],
-    ...['-qmp', `unix:${directory}/qmp.sock,server=on,wait=off`],
-    ...['-chardev', `socket,id=control,path=${directory}/control.sock,server=on,wait=off`],
+    ...['-qmp', `unix:${socketPath('qmp.sock')},server=on,wait=off`],
+    ...['-chardev', `socket,id=control,path=${socketPath('control.sock')},server=on,wait=off`],
     ...['-device', 'virtio-serial-device,max_ports=2'],
     ...['-device', `virtserialport,chardev=control,name=${portName},nr=1`],
     ...diskArguments(spec, firmware),

@@ -2,12 +2,9 @@
  * What lies behind the disks of a running QEMU. A slot is a `raw` node over one that can be exchanged; the guest's device is tied
  * to the slot for ever, and nothing of it may be written beyond the length of what lies behind.
  */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { SerialQueue } from '../../lib/queue.ts'
-import { writeSparse } from '../../lib/sparse.ts'
 import { MiB, secondMs } from '../../lib/units.ts'
-import { childNode, fileNode, isReadOnly, slotNode } from './args.ts'
+import { childNode, diskPath, fileNode, isReadOnly, slotNode } from './args.ts'
 import type { Jobs } from './jobs.ts'
 import type { Qmp } from './qmp.ts'
 
@@ -17,7 +14,8 @@ const copyDeadlineLeastMs = 60 * secondMs
 const copyPrefix = 'copy-'
 
 export interface DiskFile {
-  readonly path: string
+  /** In the directory of its disks. */
+  readonly name: string
   readonly bytes: number
 }
 
@@ -32,9 +30,9 @@ export class Disks {
     this.#jobs = jobs
   }
 
-  async swap(slot: string, path: string, readOnly = isReadOnly(slot)): Promise<string> {
+  async swap(slot: string, name: string, readOnly = isReadOnly(slot)): Promise<string> {
     const node = `${childNode(slot)}${++this.#swaps}`
-    const added = this.#qmp.execute('blockdev-add', fileNode(node, path, readOnly))
+    const added = this.#qmp.execute('blockdev-add', fileNode(node, diskPath(name), readOnly))
     const reopened = this.#qmp.execute('blockdev-reopen', { options: [slotNode(slot, node, readOnly)] })
     // That the second failed says nothing when the first did.
     reopened.catch(() => {})
@@ -45,28 +43,18 @@ export class Disks {
 
   /**
    * The guest learns of a new size by an interrupt, which only a resize of a writable node brings. So the slot of a read-only
-   * volume is for a moment writable, over an empty file of its length in `room`, which belongs to `uid`.
+   * volume is for a moment writable, over `measure`, an empty file of its length.
    */
-  async attach(
-    slot: string,
-    { path, bytes }: DiskFile,
-    room: { directory: string; uid: number },
-  ): Promise<void> {
+  async attach(slot: string, { name, bytes }: DiskFile, measure: string): Promise<void> {
     if (!isReadOnly(slot)) {
-      await this.swap(slot, path)
+      await this.swap(slot, name)
       await this.resize(slot, bytes)
       return
     }
-    const measure = join(room.directory, `${slot}.size`)
-    await writeSparse(measure, { bytes, extents: [] }, room.uid)
-    try {
-      const node = await this.swap(slot, measure, false)
-      await this.resize(slot, bytes)
-      await this.swap(slot, path)
-      await this.#qmp.execute('blockdev-del', { 'node-name': node })
-    } finally {
-      await rm(measure)
-    }
+    const node = await this.swap(slot, measure, false)
+    await this.resize(slot, bytes)
+    await this.swap(slot, name)
+    await this.#qmp.execute('blockdev-del', { 'node-name': node })
   }
 
   async resize(slot: string, bytes: number): Promise<void> {
@@ -77,10 +65,10 @@ export class Disks {
    * A mirror of the disk, cut off at the moment it is whole. Unlike a backup, which is the disk as it was at the beginning, it
    * leaves holes where the disk is empty, and a target that fails fails nothing but the copy.
    */
-  copy(slot: string, { path, bytes }: DiskFile): Promise<void> {
+  copy(slot: string, { name: file, bytes }: DiskFile): Promise<void> {
     return this.#copies.run(async () => {
       const name = `${copyPrefix}${slot}`
-      const target = { ...fileNode(name, path, false), 'detect-zeroes': 'unmap' }
+      const target = { ...fileNode(name, diskPath(file), false), 'detect-zeroes': 'unmap' }
       await this.#qmp.execute('blockdev-add', target)
       try {
         const deadlineMs = copyDeadlineLeastMs + (bytes / copyBytesPerSecondLeast) * secondMs

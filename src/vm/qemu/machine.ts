@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { chmod, readFile, stat } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -16,6 +16,7 @@ import { connectSocket } from '../connect.ts'
 import { sandboxGone } from '../guest/failures.ts'
 import type { Machine, MachineEnd, MachineRecord } from '../hypervisor.ts'
 import { furtherCards } from '../slots.ts'
+import { socketPath } from './args.ts'
 import { Cards } from './cards.ts'
 import { type DiskFile, Disks } from './disks.ts'
 import { Jobs } from './jobs.ts'
@@ -78,14 +79,12 @@ export class QemuMachine implements Machine {
     return this.#ended.promise
   }
 
-  async swapDisk(slot: 'image' | 'kept', path: string): Promise<void> {
-    await this.#disks.swap(slot, path)
+  async swapDisk(slot: 'image' | 'kept', name: string): Promise<void> {
+    await this.#disks.swap(slot, name)
   }
 
-  async attachVolume(slot: string, file: DiskFile): Promise<void> {
-    const { directory } = this.#record
-    const { uid } = await stat(directory)
-    await this.#disks.attach(slot, file, { directory, uid })
+  attachVolume(slot: string, file: DiskFile, measure: string): Promise<void> {
+    return this.#disks.attach(slot, file, measure)
   }
 
   resizeVolume(slot: string, bytes: number): Promise<void> {
@@ -131,7 +130,7 @@ export class QemuMachine implements Machine {
       saved.catch(() => {})
       await this.#qmp.execute('stop')
       await this.#ignoreMemory()
-      await this.#qmp.execute('migrate', { uri: `unix:${path}` })
+      await this.#qmp.execute('migrate', { uri: `unix:${socketPath('state.sock')}` })
       await until('the state to be saved', () => this.#isSaved(), { deadlineMs: saveDeadlineMs, everyMs: 2 })
       await within(saved, saveDeadlineMs, 'writing the saved state')
     } finally {

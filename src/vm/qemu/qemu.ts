@@ -3,19 +3,28 @@ import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { open, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { internal } from '../../lib/errors.ts'
 import { isAlive, killProcess, startTicksOf } from '../../lib/processes.ts'
 import { launch, run } from '../../lib/spawn.ts'
 import { secondMs } from '../../lib/units.ts'
 import { sandboxGone } from '../guest/failures.ts'
 import type { Hypervisor, Machine, MachineRecord, MachineSpec } from '../hypervisor.ts'
+import type { Cgroups } from '../jail/cgroups.ts'
+import { jailed, kvmGroup } from '../jail/jail.ts'
+import { memoryDescriptor } from '../jail/sealed-memory.ts'
+import type { View } from '../jail/view.ts'
 import { type Firmware, qemuArguments } from './args.ts'
-import { jailEnvironment, jailed, kvmGroup } from './jail.ts'
 import { QemuMachine } from './machine.ts'
 
-/** The descriptor of the saved state in a clone: the first behind the standard ones. */
-const stateDescriptor = 3
+/** The descriptor of the saved state in a clone: behind the memory's. */
+const stateDescriptor = memoryDescriptor + 1
+
+/** What holds a QEMU. */
+export interface Confinement {
+  readonly view: View
+  readonly cgroups: Cgroups
+}
 
 export class Qemu implements Hypervisor {
   readonly accelerator: 'kvm' | 'tcg'
@@ -23,16 +32,24 @@ export class Qemu implements Hypervisor {
   readonly fingerprint: string
   readonly #firmware: Firmware
   readonly #groups: readonly number[]
+  readonly #confinement: Confinement
 
-  private constructor(firmware: Firmware, version: string, fingerprint: string, groups: readonly number[]) {
+  private constructor(
+    firmware: Firmware,
+    version: string,
+    fingerprint: string,
+    groups: readonly number[],
+    confinement: Confinement,
+  ) {
     this.accelerator = firmware.accelerator
     this.version = version
     this.fingerprint = fingerprint
     this.#firmware = firmware
     this.#groups = groups
+    this.#confinement = confinement
   }
 
-  static async create(firmware: Firmware): Promise<Qemu> {
+  static async create(firmware: Firmware, confinement: Confinement): Promise<Qemu> {
     const { stdout } = await run(firmware.binary, ['--version'], { deadlineMs: 20 * secondMs })
     const version = /^QEMU emulator version (\S+)/.exec(stdout)?.[1]
     if (!version) throw internal('qemu_failed', `${firmware.binary} --version said ${stdout.slice(0, 100)}`)
@@ -42,6 +59,7 @@ export class Qemu implements Hypervisor {
       `QEMU ${version}`,
       await fingerprintOf(firmware, stdout),
       group === undefined ? [] : [group],
+      confinement,
     )
   }
 
@@ -63,15 +81,26 @@ export class Qemu implements Hypervisor {
     const state = statePath === null ? null : await open(statePath, 'r')
     try {
       const command = [this.#firmware.binary, ...qemuArguments(spec, this.#firmware, state !== null)]
+      const { view, cgroups } = this.#confinement
+      const { uid, size, memory } = spec
       const [program, args] = jailed(
-        { uid: spec.uid, netns: spec.nic?.netns ?? null, groups: this.#groups },
+        view.namespace,
+        {
+          name: basename(spec.directory),
+          uid,
+          netns: spec.nic?.netns ?? null,
+          groups: this.#groups,
+        },
         command,
       )
+      cgroups.create(uid, size)
       const child = launch(program, args, {
-        stdio: ['ignore', log.fd, log.fd, ...(state ? [state.fd] : [])],
-        env: jailEnvironment,
+        stdio: ['ignore', log.fd, log.fd, memory, ...(state ? [state.fd] : [])],
+        env: {},
         cwd: '/',
       })
+      // It is still on its way to QEMU.
+      if (child.pid !== undefined) cgroups.add(uid, child.pid)
       const machine = await connected(child, spec.directory)
       if (state) await restored(machine)
       return machine
@@ -117,8 +146,7 @@ async function fingerprintOf(firmware: Firmware, version: string): Promise<strin
     uid: 0,
     size: { name: '', vcpus: 1, memoryMiB: 1 },
     nic: { netns: '', tap: '' },
-    memory: '',
-    scratch: '',
+    memory: memoryDescriptor,
     scratchBytes: 1,
   }
   sum.update(

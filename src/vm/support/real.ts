@@ -11,7 +11,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { guestArtifacts } from '../../../scripts/setup/artifacts.mjs'
 import type {
@@ -35,7 +35,9 @@ import { processesWith } from '../../lib/processes.ts'
 import { writeSparse } from '../../lib/sparse.ts'
 import { run } from '../../lib/spawn.ts'
 import { MiB } from '../../lib/units.ts'
+import { endKeepers } from '../jail/sealed-memory.ts'
 import { createSandboxProvider } from '../provider.ts'
+import { guestName } from '../qemu/args.ts'
 
 export const needsRoot = {
   skip: process.getuid?.() === 0 ? false : 'needs root for users and namespaces of sandboxes',
@@ -105,6 +107,7 @@ export class Sandboxes implements AsyncDisposable {
       templateDir: join(this.directory, 'templates'),
       stateDir: join(this.directory, 'state'),
       accelerator: 'auto',
+      cgroupParent: basename(this.directory),
       nics: this.#nics,
       rootDiskBytes: 512 * MiB,
       log: this.#log,
@@ -155,14 +158,14 @@ export class Sandboxes implements AsyncDisposable {
 
   /** Processes of sandboxes of these directories that still run. */
   running(): number {
-    return processesWith((argument) => argument.startsWith(`unix:${this.directory}/`)).length
+    return processesWith((argument) => argument.startsWith(guestName(this.directory))).length
   }
 
   /** What is left of sandboxes on disk. */
   async remains(): Promise<string[]> {
     return [
       ...(await readdir(join(this.directory, 'run/s'))),
-      ...(await readdir(join(this.directory, 'state/scratch'))),
+      ...(await readdir(join(this.directory, 'state/disks'))),
     ]
   }
 
@@ -172,6 +175,7 @@ export class Sandboxes implements AsyncDisposable {
     const next = await this.daemon()
     await next.sweep(new Set())
     await next.close()
+    endKeepers(this.directory)
     await rm(this.directory, { recursive: true, force: true })
   }
 }
