@@ -58,7 +58,7 @@ test('what is no change is refused', () => {
     ['EXPOSE x', /Invalid containerPort: x/],
     ['VOLUME [""]', /can not be an empty string/],
     ['STOPSIGNAL ;rm', /Invalid signal/],
-    ['HEALTHCHECK x', /Unknown type "x" in HEALTHCHECK/],
+    ['HEALTHCHECK x', /Unknown type "X" in HEALTHCHECK/],
     ['HEALTHCHECK CMD', /Missing command/],
     ['HEALTHCHECK --constructor=1s CMD x', /Unknown flag: constructor/],
     ['HEALTHCHECK --interval=1 CMD x', /invalid duration "1"/],

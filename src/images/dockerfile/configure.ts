@@ -1,4 +1,5 @@
 /** What instructions do to an image's configuration, but for those that need files or a container. */
+import { constants } from 'node:os'
 import { posix } from 'node:path'
 import type { ImageConfig } from '../../engine/ports/images.ts'
 import { bad, type Command, type CommandLine } from './instructions.ts'
@@ -68,8 +69,7 @@ export function configure(
     }
     case 'STOPSIGNAL': {
       const StopSignal = expand(command.text, scope)
-      if (!/^(SIG)?[A-Z0-9+-]{2,12}$|^[0-9]{1,2}$/i.test(StopSignal))
-        throw bad(`Invalid signal: ${StopSignal}`)
+      if (!isSignal(StopSignal)) throw bad(`Invalid signal: ${StopSignal}`)
       return { config: { ...config, StopSignal }, comment: `STOPSIGNAL ${StopSignal}` }
     }
     case 'HEALTHCHECK': {
@@ -86,6 +86,13 @@ export function configure(
     default:
       return name satisfies never
   }
+}
+
+/** By name, with or without SIG, or by number. */
+function isSignal(text: string): boolean {
+  if (/^\d{1,2}$/.test(text)) return Number(text) >= 1 && Number(text) <= 64
+  const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`
+  return Object.hasOwn(constants.signals, name) || /^SIGRTM(IN(\+\d{1,2})?|AX(-\d{1,2})?)$/.test(name)
 }
 
 /** As Go prints a list of strings: `["a" "b"]`. */

@@ -1,6 +1,6 @@
 /** A whole Dockerfile: arguments before the first stage, then stages of instructions. */
 import { HummingbirdError } from '../../lib/errors.ts'
-import { type Command, parseInstruction } from './instructions.ts'
+import { bad, type Command, parseInstruction } from './instructions.ts'
 import { atLine, type DockerfileLine, readLines } from './lines.ts'
 import type { Escape } from './words.ts'
 
@@ -41,9 +41,9 @@ export function parseDockerfile(text: string): Dockerfile {
     if (step.name === 'FROM') stages.push({ from: step, steps: [] })
     else if (stages.length > 0) stages.at(-1)!.steps.push(step)
     else if (step.name === 'ARG') args.push(step)
-    else throw atLine(line.line, 'no build stage in current context')
+    else throw bad('no build stage in current context')
   }
-  if (stages.length === 0) throw atLine(lines.at(-1)!.line, 'no build stage in current context')
+  if (stages.length === 0) throw bad('no build stage in current context')
   return { escapeToken, args, stages, warnings }
 }
 

@@ -18,7 +18,7 @@ export function parseHealthcheck(line: string): NonNullable<ImageConfig['Healthc
     return { Test: ['NONE'] }
   }
   if (type?.toUpperCase() !== 'CMD')
-    throw bad(`Unknown type ${JSON.stringify(type ?? '')} in HEALTHCHECK (try CMD)`)
+    throw bad(`Unknown type ${JSON.stringify((type ?? '').toUpperCase())} in HEALTHCHECK (try CMD)`)
   if (check === '' || check === undefined) throw bad('Missing command after HEALTHCHECK CMD')
   const words = jsonWords(check)
   return { Test: words ? ['CMD', ...words] : ['CMD-SHELL', check], ...flags }

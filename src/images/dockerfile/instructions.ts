@@ -31,7 +31,8 @@ export type Command =
   | { readonly name: 'RUN'; readonly command: CommandLine }
   | { readonly name: 'CMD' | 'ENTRYPOINT'; readonly command: CommandLine }
   | { readonly name: 'SHELL' | 'EXPOSE' | 'VOLUME'; readonly words: readonly string[] }
-  | { readonly name: 'WORKDIR' | 'USER' | 'STOPSIGNAL' | 'ONBUILD'; readonly text: string }
+  | { readonly name: 'USER' | 'STOPSIGNAL' | 'ONBUILD'; readonly text: string }
+  | { readonly name: 'WORKDIR'; readonly text: string }
   | { readonly name: 'MAINTAINER'; readonly text: string }
   | { readonly name: 'HEALTHCHECK'; readonly check: NonNullable<ImageConfig['Healthcheck']> }
   | CopyCommand
@@ -218,7 +219,7 @@ function parseCopy(name: 'COPY' | 'ADD', rest: string, flags: ReadonlyMap<string
   if (words.length === 0) throw atLeastOne(name)
   if (words.length === 1) {
     throw bad(
-      `${name} requires at least two arguments, but only one was provided. Destination could not be determined.`,
+      `${name} requires at least two arguments, but only one was provided. Destination could not be determined`,
     )
   }
   return {

@@ -1,5 +1,5 @@
 /** Words of a Dockerfile line: quotes, escapes, and variables as its instructions know them. */
-import { invalid } from '../../lib/errors.ts'
+import { HummingbirdError, invalid } from '../../lib/errors.ts'
 import { KiB } from '../../lib/units.ts'
 
 /** A backslash, or a backtick where a Dockerfile says `# escape=`. */
@@ -7,6 +7,8 @@ export type Escape = '\\' | '`'
 
 /** Linux takes no longer argument or variable; without a bound, a few lines of `ENV A=$A$A` fill any memory. */
 const expandedLengthMax = 128 * KiB
+/** Of a word in an error. */
+const shownLengthMax = 200
 /** `${a:-${b:-…}}` goes as deep as the stack otherwise. */
 const nestingMax = 100
 
@@ -47,7 +49,13 @@ export interface Scope {
  * these without the colon, which take an empty value for one.
  */
 export function expand(word: string, scope: Scope): string {
-  return new Expansion(word, scope).upTo('')
+  try {
+    return new Expansion(word, scope).upTo('')
+  } catch (error) {
+    if (!(error instanceof HummingbirdError)) throw error
+    const shown = JSON.stringify(word.length > shownLengthMax ? `${word.slice(0, shownLengthMax)}…` : word)
+    throw bad(`failed to process ${shown}: ${error.message}`)
+  }
 }
 
 class Expansion {
@@ -123,7 +131,7 @@ class Expansion {
     if (c === '}') return value ?? ''
     const modifier = c === ':' ? this.#text[this.#at++] : c
     if (modifier === undefined || !'-+?'.includes(modifier)) {
-      throw bad(`unsupported modifier (${c ?? ''}${c === ':' ? (modifier ?? '') : ''}) in substitution`)
+      throw bad(`unsupported modifier (${modifier ?? ''}) in substitution`)
     }
     if (++this.#depth > nestingMax) throw bad('syntax error: substitutions are nested too deep')
     const word = this.upTo('}')
@@ -158,5 +166,5 @@ export function jsonWords(rest: string): string[] | null {
   }
   if (!Array.isArray(value)) return null
   if (value.every((word) => typeof word === 'string')) return value
-  throw bad('When using JSON array syntax, arrays must be comprised of strings only.')
+  throw bad('when using JSON array syntax, arrays must be comprised of strings only')
 }
