@@ -1,5 +1,5 @@
 /** Images of a project by any name a user may give, and what is told of them. */
-import type { ImageDetails, ImageSummary } from '../api/docker/backends.ts'
+import type { ImageDetails, ImageSummary, ListedImage } from '../api/docker/backends.ts'
 import { conflict, invalid, notFound } from '../lib/errors.ts'
 import { type ImageFile, readConfig } from './config.ts'
 import { tellEvent } from './finish.ts'
@@ -45,10 +45,16 @@ export class Catalog {
     return file
   }
 
-  async list(project: string): Promise<ImageSummary[]> {
+  async list(project: string): Promise<ListedImage[]> {
     const images = await this.#parts.records.projectImages(project)
+    const ids = new Set(images.map(({ id }) => id))
+    const parents = new Set(images.map(({ parent }) => parent))
     return images
-      .map((image) => this.summary(image))
+      .map((image) => ({
+        ...this.summary(image),
+        parent: image.parent !== null && ids.has(image.parent) ? image.parent : '',
+        hasChildren: parents.has(image.id),
+      }))
       .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
   }
 
@@ -73,7 +79,7 @@ export class Catalog {
       architecture: file.architecture,
       os: file.os,
       variant: file.variant,
-      parent: await this.#parentOf(project, file.parent),
+      parent: await this.#parentOf(project, image.parent),
       author: file.author,
       comment: file.comment === '' ? (file.history.at(-1)?.comment ?? '') : file.comment,
       dockerVersion: file.dockerVersion,
@@ -86,9 +92,9 @@ export class Catalog {
     }
   }
 
-  /** Of what came from elsewhere, and of what is no more, nothing is told. */
-  async #parentOf(project: string, id: string): Promise<string> {
-    return isDigest(id) && (await this.#parts.records.projectImage(project, id)) ? id : ''
+  /** Of one that is no more, nothing is told. */
+  async #parentOf(project: string, id: string | null): Promise<string> {
+    return id !== null && (await this.#parts.records.projectImage(project, id)) ? id : ''
   }
 
   async tag(project: string, name: string, target: string): Promise<void> {

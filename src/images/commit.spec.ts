@@ -86,13 +86,17 @@ test('a container that wrote nothing makes an image without a further layer', as
   assert.deepEqual(await fixture.files(), before)
 })
 
-test('an image goes on without its parent', async (t) => {
+test('an image that another was made of stays without its name', async (t) => {
   const fixture = await imageFixture(t)
   const { images } = fixture
   const parent = await importTar(images, root, { reference: 'base:1' })
   const { id } = await commit(fixture, parent, tar({ name: 'new' }))
-  await images.remove(scope, parent, { force: true, usedBy: () => [] })
-  assert.equal((await images.get(scope, id)).parent, '')
+  const unused = { force: true, usedBy: () => [] }
+  await assert.rejects(images.remove(scope, parent, unused), {
+    message: `conflict: unable to delete ${parent.slice(7, 19)} (cannot be forced) - image has dependent child images`,
+  })
+  assert.deepEqual(await images.remove(scope, 'base:1', unused), [{ untagged: 'base:1' }])
+  assert.equal((await images.get(scope, id)).parent, parent)
   assert.deepEqual(await paths(await images.blockImage(id)), ['/etc', '/etc/issue', '/etc/passwd', '/new'])
 })
 

@@ -18,8 +18,6 @@ export interface ImageFile {
   readonly createdAt: Date | null
   readonly architecture: string
   readonly os: string
-  /** Id of the image that it was made of here, or ''. */
-  readonly parent: string
   readonly variant: string
   readonly author: string
   readonly comment: string
@@ -83,7 +81,6 @@ const fileSchema = z.looseObject({
   architecture: text,
   os: text,
   variant: text,
-  parent: text,
   author: text,
   comment: text,
   docker_version: text,
@@ -122,7 +119,6 @@ export function readConfig(json: string): ImageFile {
     architecture: file.architecture,
     os: file.os,
     variant: file.variant,
-    parent: file.parent,
     author: file.author,
     comment: file.comment,
     dockerVersion: file.docker_version,
@@ -194,14 +190,17 @@ export interface ChildConfig {
   readonly createdAt: Date
 }
 
+const fromScratch = { config: '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}' }
+
 /** The configuration of an image on top of another, whose history it goes on with. */
 export function writeChildConfig(
-  parent: { readonly id: string; readonly config: string },
+  parent: { readonly config: string } | null,
   { config, diffId, author, comment, createdBy, createdAt }: ChildConfig,
 ): string {
-  const { architecture, os, variant, diffIds } = readConfig(parent.config)
+  const below = (parent ?? fromScratch).config
+  const { architecture, os, variant, diffIds } = readConfig(below)
   // As it stands there: what a line of it says beyond what is read here is kept.
-  const { history } = JSON.parse(parent.config) as { history?: unknown[] | null }
+  const { history } = JSON.parse(below) as { history?: unknown[] | null }
   const created = createdAt.toISOString()
   const step = {
     created,
@@ -219,7 +218,6 @@ export function writeChildConfig(
     created,
     history: [...(history ?? []), step],
     os: os || 'linux',
-    parent: parent.id,
     rootfs: { type: 'layers', diff_ids: [...diffIds, ...(diffId === null ? [] : [diffId])] },
   })
 }

@@ -7,13 +7,15 @@
  *     configuration, history's line ┘
  */
 import type { ImageConfig } from '../engine/ports/images.ts'
-import { exhausted, invalid, notFound } from '../lib/errors.ts'
+import { exhausted, notFound } from '../lib/errors.ts'
 import { blockBytes } from '../lib/tar/header.ts'
-import { writeChildConfig, writeConfig } from './config.ts'
-import { addImage, type CandidateLayer, finishImage, tellEvent } from './finish.ts'
+import { TarReader } from '../lib/tar/reader.ts'
+import { chainOf } from './block/block-images.ts'
+import { idOf, readConfig, writeChildConfig } from './config.ts'
+import { addImage, finishImage, tellEvent } from './finish.ts'
 import { layersMax } from './limits.ts'
 import type { Parts } from './parts.ts'
-import type { ImageName, StoredImage } from './records.ts'
+import type { ImageName, StoredImage, StoredLayer } from './records.ts'
 import { familiarTag } from './reference.ts'
 
 export interface DerivedImage {
@@ -28,12 +30,18 @@ export interface DerivedImage {
   readonly name?: ImageName
 }
 
+export interface DeriveOptions {
+  readonly signal: AbortSignal
+  /** The block image is left to the first container that needs one: a build makes many images and runs few of them. */
+  readonly lazily?: boolean
+}
+
 /** The parent stays as long as this takes: its layers are held. */
 export async function deriveImage(
   parts: Parts,
   project: string,
   derived: DerivedImage,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, lazily = false }: DeriveOptions,
 ): Promise<StoredImage> {
   const { parent, name } = derived
   const below = parent?.layers ?? []
@@ -42,35 +50,87 @@ export async function deriveImage(
   if (added && below.length >= layersMax) {
     throw exhausted('too_many_layers', `max depth exceeded: an image has at most ${layersMax} layers`)
   }
-  const text = textOf(derived, added?.digest ?? null)
-  const image = await finishImage(parts, text, [...below, ...(added ? [added] : [])], { signal })
-  await addImage(parts, project, image, { source: `project:${project}`, ...(name ? { tag: name } : {}) })
+  const layers = [...below, ...(added ? [added] : [])]
+  const text = writeChildConfig(parent, { ...derived, diffId: added?.diffId ?? null, createdAt: new Date() })
+  const image = lazily ? asStored(parts, text, layers) : await finishImage(parts, text, layers, { signal })
+  const source = `project:${project}`
+  await addImage(parts, project, image, {
+    source,
+    ...(parent ? { parent: parent.id } : {}),
+    ...(name ? { tag: name } : {}),
+  })
   if (name) tellEvent(parts, project, 'tag', image, familiarTag(name.repository, name.suffix))
   return image
 }
 
-function textOf({ parent, ...derived }: DerivedImage, diffId: string | null): string {
-  const createdAt = new Date()
-  if (parent) return writeChildConfig(parent, { ...derived, diffId, createdAt })
-  if (diffId === null) throw invalid('no_layers', 'an image without any layer cannot be made')
-  return writeConfig({ config: derived.config, diffId, comment: derived.comment, createdAt })
+function asStored({ limits }: Parts, config: string, layers: readonly StoredLayer[]): StoredImage {
+  const bytes = layers.reduce((sum, { contentBytes }) => sum + contentBytes, 0)
+  if (bytes > limits.imageBytesMax) {
+    throw exhausted('image_too_large', `the files of the image have more than ${limits.imageBytesMax} bytes`)
+  }
+  return { id: idOf(config), config, layers, chain: chainOf(readConfig(config).diffIds) }
 }
 
 /** Of two blocks of zeros: a tar of nothing. */
 const emptyTarDigest = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef'
 
+/** Reads it through on the way: what is stored is a tar within the bounds. */
 async function storeLayer(
   { content, limits }: Parts,
   layer: AsyncIterable<Buffer>,
   held: { add(digest: string): void },
   signal: AbortSignal,
-): Promise<CandidateLayer | null> {
-  const { digest, bytes } = await content.store(layer, {
+): Promise<StoredLayer | null> {
+  const measure = new Measure(limits)
+  const { digest, bytes } = await content.store(measure.through(layer), {
     bytesMax: limits.imageBytesMax + limits.imageEntriesMax * 2 * blockBytes,
     signal,
     onDigest: held.add,
   })
-  return digest === emptyTarDigest ? null : { digest, bytes, compression: 'none' }
+  if (digest === emptyTarDigest) return null
+  return {
+    digest,
+    bytes,
+    compression: 'none',
+    diffId: digest,
+    tarBytes: bytes,
+    contentBytes: measure.contentBytes,
+  }
+}
+
+class Measure {
+  readonly #limits: Parts['limits']
+  #entries = 0
+  contentBytes = 0
+
+  constructor(limits: Parts['limits']) {
+    this.#limits = limits
+  }
+
+  async *through(tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const reader = new TarReader({
+      entry: ({ size }) => this.#count(size),
+      data() {},
+      hole() {},
+      endEntry() {},
+    })
+    for await (const chunk of tar) {
+      reader.push(chunk)
+      yield chunk
+    }
+    reader.end()
+  }
+
+  #count(bytes: number): void {
+    const { imageEntriesMax, imageBytesMax } = this.#limits
+    this.contentBytes += bytes
+    if (++this.#entries > imageEntriesMax) {
+      throw exhausted('image_too_large', `the image has more than ${imageEntriesMax} files`)
+    }
+    if (this.contentBytes > imageBytesMax) {
+      throw exhausted('image_too_large', `the files of the image have more than ${imageBytesMax} bytes`)
+    }
+  }
 }
 
 /** Whichever project made it: containers outlive their image's names. */

@@ -88,7 +88,7 @@ export async function addImage(
   parts: Parts,
   project: string,
   image: StoredImage,
-  names: NewNames & { readonly source: string },
+  names: NewNames & { readonly source: string; readonly parent?: string },
 ): Promise<void> {
   await parts.changes.run(() => parts.records.add({ project, image, ...names }))
 }

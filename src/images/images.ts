@@ -8,7 +8,7 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { ImageDetails, ImageSummary, ImagesBackend, Scope } from '../api/docker/backends.ts'
+import type { ImageDetails, ImagesBackend, ListedImage, Scope } from '../api/docker/backends.ts'
 import type { CommitRequest, Image, ImageStore } from '../engine/ports/images.ts'
 import { notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -17,8 +17,9 @@ import { BlockImages } from './block/block-images.ts'
 import { Catalog } from './catalog.ts'
 import { commitImage } from './commit.ts'
 import { ContentStore } from './content-store.ts'
+import { type DerivedImage, deriveImage, parentOf } from './derive.ts'
 import { inspectDistribution } from './distribution.ts'
-import { type ImportOptions, importImage } from './import.ts'
+import { type ImportOptions, importImage, newName } from './import.ts'
 import { Layers } from './layers.ts'
 import { defaultLimits, type ImageLimits } from './limits.ts'
 import { type LoadOptions, loadImages } from './load.ts'
@@ -26,8 +27,10 @@ import type { OnImageEvent, Parts } from './parts.ts'
 import { type PullOptions, pullImage } from './pull.ts'
 import { logIn, type PushOptions, pushImage } from './push.ts'
 import type { ImageRecords } from './records.ts'
+import { familiarTag } from './reference.ts'
 import { Removal } from './removal.ts'
 import { saveImages } from './save.ts'
+import { SquashfsReader } from './squashfs/reader.ts'
 
 export interface ImagesOptions {
   /** For blobs and block images. */
@@ -52,7 +55,8 @@ export async function createImages(options: ImagesOptions): Promise<Images> {
   await content.start(await records.allBlobs())
   await blocks.start(await records.allChains())
   const changes = new SerialQueue()
-  return new Images({ records, content, blocks, changes, events, limits, insecureRegistries, log })
+  const pins = new Map<string, number>()
+  return new Images({ records, content, blocks, changes, events, limits, pins, insecureRegistries, log })
 }
 
 export class Images implements ImagesBackend, ImageStore {
@@ -87,14 +91,56 @@ export class Images implements ImagesBackend, ImageStore {
         hash: true,
       })),
     )
+    if (!(await records.image(id))) {
+      await blocks.remove(image.chain)
+      throw notFound('no_such_image', `No such image: ${id}`)
+    }
     return blocks.path(image.chain)
+  }
+
+  /** The files of an image, as all its layers make them. To be disposed of. */
+  async files(id: string): Promise<SquashfsReader> {
+    return new SquashfsReader(await this.blockImage(id))
+  }
+
+  /** Until it is disposed of, nobody can remove or prune the image. */
+  pin(id: string): Disposable {
+    const { pins } = this.#parts
+    pins.set(id, (pins.get(id) ?? 0) + 1)
+    return {
+      [Symbol.dispose]() {
+        const left = pins.get(id)! - 1
+        if (left > 0) pins.set(id, left)
+        else pins.delete(id)
+      },
+    }
+  }
+
+  /** An image of a step of a build; see `deriveImage`. `parent`: an id, or null for `FROM scratch`. */
+  async derive(
+    project: string,
+    { parent, ...derived }: Omit<DerivedImage, 'parent' | 'comment' | 'name'> & { parent: string | null },
+    { signal }: { signal: AbortSignal },
+  ): Promise<{ id: string }> {
+    const below = parent === null ? null : await parentOf(this.#parts, parent)
+    return deriveImage(
+      this.#parts,
+      project,
+      { ...derived, parent: below, comment: '' },
+      { signal, lazily: true },
+    )
+  }
+
+  checkTag(target: string): string {
+    const { repository, suffix } = newName(target, 'refusing to create a tag with a digest reference')
+    return familiarTag(repository, suffix)
   }
 
   commit(project: string, request: CommitRequest, options: { signal: AbortSignal }) {
     return commitImage(this.#parts, project, request, options)
   }
 
-  list({ project }: Scope): Promise<readonly ImageSummary[]> {
+  list({ project }: Scope): Promise<readonly ListedImage[]> {
     return this.#catalog.list(project)
   }
 

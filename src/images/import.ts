@@ -43,8 +43,8 @@ export async function importImage(
 }
 
 /** Rejects in dockerd's words what cannot name a new image. */
-export function newName(text: string): ImageName {
+export function newName(text: string, refusal = 'cannot import digest reference'): ImageName {
   const reference = parseReference(text)
-  if (reference.digest !== undefined) throw invalid('bad_reference', 'cannot import digest reference')
+  if (reference.digest !== undefined) throw invalid('bad_reference', refusal)
   return { repository: repositoryOf(reference), suffix: reference.tag ?? defaultTag }
 }

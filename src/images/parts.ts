@@ -22,6 +22,8 @@ export interface Parts {
   readonly changes: SerialQueue
   readonly events: OnImageEvent
   readonly limits: ImageLimits
+  /** Images that work goes on with, and how often: nobody takes them away. */
+  readonly pins: Map<string, number>
   readonly insecureRegistries: readonly string[]
   readonly log: Log
 }

@@ -30,6 +30,8 @@ export interface ProjectImage extends StoredImage {
   readonly tags: readonly ImageName[]
   readonly digests: readonly ImageName[]
   readonly lastTaggedAt: Date | null
+  /** Id of the image that it was made of here, by a build or a commit; it may be gone. */
+  readonly parent: string | null
 }
 
 export interface ImageName {
@@ -46,6 +48,7 @@ export interface NewImage {
   readonly digest?: ImageName
   /** Where the layers came from: see `blobSources`. */
   readonly source: string
+  readonly parent?: string
 }
 
 /** Files nothing refers to any more. */
@@ -61,6 +64,8 @@ export interface ImageRecords {
   projectImage(project: string, id: string): Promise<ProjectImage | null>
   /** Newest first. */
   projectImages(project: string): Promise<readonly ProjectImage[]>
+  /** Ids of the images that were made of this one and are still there. */
+  children(project: string, id: string): Promise<readonly string[]>
   /** At most `limit` ids that begin with `prefix` (`sha256:ab…`). */
   idsByPrefix(project: string, prefix: string, limit: number): Promise<readonly string[]>
   idByTag(project: string, name: ImageName): Promise<string | null>

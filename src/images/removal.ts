@@ -1,8 +1,9 @@
 /**
  * Taking images away, by dockerd's rules. A tag is taken first; the image goes with its last name, unless a container uses
- * it. By id, all names go at once if they are of one repository.
+ * it or another was made of it. By id, all names go at once if they are of one repository. With the last image that was made
+ * of one without a name, such as a step of a build, that one goes too.
  *
- *     hard conflicts  a running container                                    never removed
+ *     hard conflicts  an image made of it, a running container or build      never removed
  *     soft conflicts  a stopped container, names in several repositories     removed by force
  *
  * An image removed by force while stopped containers use it is hidden, and kept for them until they are gone.
@@ -18,6 +19,12 @@ import { familiarDigest, familiarTag, parseReference, repositoryOf, withDefaultT
 
 export type Removed = { untagged: string } | { deleted: string }
 export type UsedBy = (imageId: string) => readonly { id: string; running: boolean }[]
+
+export interface RemoveOptions {
+  readonly force: boolean
+  readonly keepParents?: boolean
+  readonly usedBy: UsedBy
+}
 
 interface Name extends ImageName {
   readonly kind: 'tag' | 'digest'
@@ -39,7 +46,7 @@ export class Removal {
     this.#catalog = catalog
   }
 
-  remove(project: string, ref: string, options: { force: boolean; usedBy: UsedBy }): Promise<Removed[]> {
+  remove(project: string, ref: string, options: RemoveOptions): Promise<Removed[]> {
     return this.#parts.changes.run(async () => {
       await this.#sweepHidden(project, (id) => options.usedBy(id).length > 0)
       const image = await this.#catalog.find(project, ref)
@@ -59,34 +66,43 @@ export class Removal {
       await this.#sweepHidden(project, options.used)
       const removed: Removed[] = []
       let bytes = 0
-      for (const image of await this.#parts.records.projectImages(project)) {
-        if (options.used(image.id) || !options.picks(image)) continue
+      const free = async (image: ProjectImage) => {
         removed.push(...(await this.#untag(project, image, namesOf(image))))
         const freed = await this.#forget(project, image)
         removed.push(...freed.removed)
         bytes += freed.bytes
       }
+      const isKept = async ({ id }: ProjectImage) =>
+        options.used(id) || this.#parts.pins.has(id) || (await this.#hasChildren(project, id))
+      for (const listed of await this.#parts.records.projectImages(project)) {
+        // Its last child may have taken it along.
+        const image = await this.#parts.records.projectImage(project, listed.id)
+        if (!image || (await isKept(image)) || !options.picks(image)) continue
+        await free(image)
+        for (let parent = await this.#parentOf(project, image); parent; ) {
+          if (namesOf(parent).length > 0 || (await isKept(parent))) break
+          await free(parent)
+          parent = await this.#parentOf(project, parent)
+        }
+      }
       return { removed, bytes }
     })
   }
 
-  async #removeById(
-    project: string,
-    image: ProjectImage,
-    { force, usedBy }: { force: boolean; usedBy: UsedBy },
-  ): Promise<Removed[]> {
-    const found = conflictOf(image, namesOf(image), usedBy)
-    if (found && (found.hard || !force)) throw found.error
+  async #removeById(project: string, image: ProjectImage, options: RemoveOptions): Promise<Removed[]> {
+    const found = await this.#conflictOf(project, image, namesOf(image), options.usedBy)
+    if (found && (found.hard || !options.force)) throw found.error
     const untagged = await this.#untag(project, image, namesOf(image))
-    return [...untagged, ...(await this.#forgetOrHide(project, image, usedBy))]
+    return [...untagged, ...(await this.#forgetOrHide(project, image, options))]
   }
 
   async #removeByName(
     project: string,
     image: ProjectImage,
     ref: string,
-    { force, usedBy }: { force: boolean; usedBy: UsedBy },
+    options: RemoveOptions,
   ): Promise<Removed[]> {
+    const { force, usedBy } = options
     const names = namesOf(image)
     const user = usedBy(image.id)[0]
     if (!force && isSingle(names) && user) {
@@ -99,10 +115,10 @@ export class Removal {
     const removed: Removed[] = await this.#untag(project, image, going)
     const left = names.filter((name) => !going.includes(name))
     if (left.length > 0) return removed
-    const found = conflictOf(image, [], usedBy)
+    const found = await this.#conflictOf(project, image, [], usedBy)
     // The name is gone as was asked; the image stays for its containers.
     if (found && (found.hard || !force)) return removed
-    return [...removed, ...(await this.#forgetOrHide(project, image, usedBy))]
+    return [...removed, ...(await this.#forgetOrHide(project, image, options))]
   }
 
   async #untag(project: string, image: ProjectImage, names: readonly Name[]): Promise<Removed[]> {
@@ -115,11 +131,40 @@ export class Removal {
     return removed
   }
 
-  async #forgetOrHide(project: string, image: ProjectImage, usedBy: UsedBy): Promise<Removed[]> {
-    if (usedBy(image.id).length === 0) return (await this.#forget(project, image)).removed
-    await this.#parts.records.hide(project, image.id)
-    tellEvent(this.#parts, project, 'delete', image, image.id)
-    return [{ deleted: image.id }]
+  async #forgetOrHide(project: string, image: ProjectImage, options: RemoveOptions): Promise<Removed[]> {
+    if (options.usedBy(image.id).length > 0) {
+      await this.#parts.records.hide(project, image.id)
+      tellEvent(this.#parts, project, 'delete', image, image.id)
+      return [{ deleted: image.id }]
+    }
+    const removed = [...(await this.#forget(project, image)).removed]
+    let parent = options.keepParents ? null : await this.#parentOf(project, image)
+    while (parent && namesOf(parent).length === 0) {
+      if (await this.#conflictOf(project, parent, [], options.usedBy)) break
+      removed.push(...(await this.#forget(project, parent)).removed)
+      parent = await this.#parentOf(project, parent)
+    }
+    return removed
+  }
+
+  async #parentOf(project: string, { parent }: ProjectImage): Promise<ProjectImage | null> {
+    return parent === null ? null : this.#parts.records.projectImage(project, parent)
+  }
+
+  async #hasChildren(project: string, id: string): Promise<boolean> {
+    return (await this.#parts.records.children(project, id)).length > 0
+  }
+
+  async #conflictOf(
+    project: string,
+    image: ProjectImage,
+    names: readonly Name[],
+    usedBy: UsedBy,
+  ): Promise<Conflict | null> {
+    const hard = (why: string) => makeConflict(image, { hard: true, used: false, why })
+    if (await this.#hasChildren(project, image.id)) return hard('image has dependent child images')
+    if (this.#parts.pins.has(image.id)) return hard('image is being used by a running build')
+    return conflictOf(image, names, usedBy)
   }
 
   async #forget(project: string, image: ProjectImage): Promise<{ removed: Removed[]; bytes: number }> {
@@ -189,17 +234,22 @@ function namesGoing(names: readonly Name[], ref: string): Name[] {
   return going
 }
 
+function makeConflict(
+  { id }: ProjectImage,
+  { hard, used, why }: { readonly hard: boolean; readonly used: boolean; readonly why: string },
+): Conflict {
+  const how = hard ? 'cannot be forced' : 'must be forced'
+  return {
+    hard,
+    used,
+    error: conflict('image_in_use', `conflict: unable to delete ${shortId(bare(id))} (${how}) - ${why}`),
+  }
+}
+
 function conflictOf(image: ProjectImage, names: readonly Name[], usedBy: UsedBy): Conflict | null {
   const containers = usedBy(image.id)
   const running = containers.find((container) => container.running)
-  const make = (hard: boolean, used: boolean, why: string): Conflict => ({
-    hard,
-    used,
-    error: conflict(
-      'image_in_use',
-      `conflict: unable to delete ${shortId(bare(image.id))} (${hard ? 'cannot be forced' : 'must be forced'}) - ${why}`,
-    ),
-  })
+  const make = (hard: boolean, used: boolean, why: string) => makeConflict(image, { hard, used, why })
   if (running) return make(true, true, `image is being used by running container ${shortId(running.id)}`)
   if (!isSingle(names)) return make(false, false, 'image is referenced in multiple repositories')
   const stopped = containers[0]

@@ -30,7 +30,13 @@ type ImageTables = {
   }
   image_blob_sources: { digest: string; source: string }
   image_layers: { image_id: string; position: number; digest: string }
-  project_images: { project: string; image_id: string; hidden: number; tagged_at_ms: number | null }
+  project_images: {
+    project: string
+    image_id: string
+    hidden: number
+    tagged_at_ms: number | null
+    parent: string | null
+  }
   image_tags: NameTable
   image_digests: NameTable
 }
@@ -65,6 +71,11 @@ class SqlImageRecords implements ImageRecords {
     return Promise.all(rows.map((row) => this.#withNames(row)))
   }
 
+  async children(project: string, id: string): Promise<readonly string[]> {
+    const rows = await this.#visible(project).where('parent', '=', id).execute()
+    return rows.map((row) => row.image_id)
+  }
+
   async idsByPrefix(project: string, prefix: string, limit: number): Promise<readonly string[]> {
     const rows = await this.#visible(project)
       .where('image_id', '>=', prefix)
@@ -82,7 +93,7 @@ class SqlImageRecords implements ImageRecords {
     return this.#idByName('image_digests', project, name)
   }
 
-  async add({ project, image, tag, digest, source }: NewImage): Promise<void> {
+  async add({ project, image, tag, digest, source, parent }: NewImage): Promise<void> {
     await this.#db.transaction().execute(async (db) => {
       for (const layer of image.layers) await insertBlob(db, layer, source)
       const { numInsertedOrUpdatedRows } = await db
@@ -99,7 +110,7 @@ class SqlImageRecords implements ImageRecords {
       else for (const { digest } of image.layers) await dropUnusedBlob(db, digest)
       await db
         .insertInto('project_images')
-        .values({ project, image_id: image.id, hidden: 0, tagged_at_ms: null })
+        .values({ project, image_id: image.id, hidden: 0, tagged_at_ms: null, parent: parent ?? null })
         .onConflict((c) => c.doUpdateSet({ hidden: 0 }))
         .execute()
       if (tag) await setTag(db, project, tag, image.id)
@@ -213,7 +224,7 @@ class SqlImageRecords implements ImageRecords {
     return this.#db
       .selectFrom('project_images')
       .innerJoin('images', 'images.id', 'image_id')
-      .select(['project', 'image_id', 'tagged_at_ms'])
+      .select(['project', 'image_id', 'tagged_at_ms', 'parent'])
       .where('project', '=', project)
       .where('hidden', '=', 0)
   }
@@ -222,6 +233,7 @@ class SqlImageRecords implements ImageRecords {
     project: string
     image_id: string
     tagged_at_ms: number | null
+    parent: string | null
   }): Promise<ProjectImage> {
     const names = (table: 'image_tags' | 'image_digests') =>
       this.#db
@@ -238,6 +250,7 @@ class SqlImageRecords implements ImageRecords {
       tags: await names('image_tags'),
       digests: await names('image_digests'),
       lastTaggedAt: row.tagged_at_ms === null ? null : new Date(row.tagged_at_ms),
+      parent: row.parent,
     }
   }
 

@@ -4,6 +4,8 @@
  * prefix of an id; rejects with kind `not_found` (`No such container: REF`) or `invalid` (ambiguous prefix), in dockerd's words.
  */
 import type { Readable } from 'node:stream'
+import type { BuildStep } from '../../build/ports.ts'
+import type { BuildOptions, BuildRequest } from '../../build/request.ts'
 import type { ContainerArchive, ContainerPathStat, ExtractOptions } from '../../engine/files/archive.ts'
 import type { CommitOptions } from '../../engine/files/commit.ts'
 import type {
@@ -147,6 +149,13 @@ export interface ImageSummary {
   readonly labels: Readonly<Record<string, string>>
 }
 
+export interface ListedImage extends ImageSummary {
+  /** Id of the image that it was made of here, if that is still there; else ''. */
+  readonly parent: string
+  /** Others were made of it: without a name, it is a step of a build. */
+  readonly hasChildren: boolean
+}
+
 export interface ImageDetails extends ImageSummary {
   readonly config: ImageConfig
   readonly architecture: string
@@ -193,7 +202,7 @@ export interface DistributionDetails {
 }
 
 export interface ImagesBackend {
-  list(scope: Scope): Promise<readonly ImageSummary[]>
+  list(scope: Scope): Promise<readonly ListedImage[]>
   get(scope: Scope, ref: string): Promise<ImageDetails>
   /**
    * Pulls `reference` (with a tag or digest; `allTags`: every tag) and tells of it line by line in dockerd's words. What
@@ -247,7 +256,12 @@ export interface ImagesBackend {
   remove(
     scope: Scope,
     ref: string,
-    options: { force: boolean; usedBy: (imageId: string) => readonly { id: string; running: boolean }[] },
+    options: {
+      force: boolean
+      /** Images without a name that it was made of go with it, unless this is set. */
+      keepParents?: boolean
+      usedBy: (imageId: string) => readonly { id: string; running: boolean }[]
+    },
   ): Promise<readonly ({ untagged: string } | { deleted: string })[]>
   prune(
     scope: Scope,
@@ -263,6 +277,20 @@ export interface ImagesBackend {
   ): Promise<{ status: string; identityToken: string }>
   /** Bytes on disk of all layers and block images the project uses. */
   usage(scope: Scope): Promise<number>
+}
+
+export interface BuildsBackend {
+  /**
+   * Builds an image of a tar, compressed or not. Rejects with kind `invalid` what cannot be built before anything is told;
+   * a command that failed with code `build_command_failed` and its exit code in `details.exitCode`.
+   */
+  build(scope: Scope, request: BuildRequest, source: Readable, options: BuildOptions): Promise<void>
+  /** Of a build that is not there, nothing. */
+  cancel(scope: Scope, id: string): void
+  /** Those that would be used again. */
+  steps(scope: Scope): Promise<readonly BuildStep[]>
+  /** Forgets steps; answers the images that they made, which stay. */
+  prune(scope: Scope, picks: (step: BuildStep) => boolean): Promise<readonly string[]>
 }
 
 export interface EventsBackend {
@@ -382,6 +410,7 @@ export interface Backends {
   readonly volumes: VolumesBackend
   readonly containers: ContainersBackend
   readonly images: ImagesBackend
+  readonly builds: BuildsBackend
   readonly events: EventsBackend
   readonly system: SystemBackend
 }

@@ -2,10 +2,13 @@
 
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import type { BuildStep } from '../../build/ports.ts'
+import type { BuildOptions, BuildRequest } from '../../build/request.ts'
 import type { EngineEvent } from '../../engine/model.ts'
-import { conflict, notFound, unauthorized } from '../../lib/errors.ts'
+import { conflict, invalid, notFound, unauthorized } from '../../lib/errors.ts'
 import type {
   Backends,
+  BuildsBackend,
   EventsBackend,
   ImageDetails,
   ImagesBackend,
@@ -49,7 +52,7 @@ export class FakeImages implements ImagesBackend {
   pullAborted: Promise<void> | null = null
 
   async list() {
-    return this.images
+    return this.images.map((image) => ({ ...image, hasChildren: false }))
   }
 
   async get(_scope: unknown, ref: string) {
@@ -169,7 +172,39 @@ export const fakeSystem: SystemBackend = {
   },
 }
 
+export class FakeBuilds implements BuildsBackend {
+  readonly built: { request: BuildRequest; content: string }[] = []
+  readonly cancelled: string[] = []
+  known: BuildStep[] = []
+
+  async build(_scope: unknown, request: BuildRequest, source: Readable, options: BuildOptions) {
+    this.built.push({ request, content: await text(source) })
+    if (request.target === 'nosuch')
+      throw invalid('no_target', 'failed to reach build target nosuch in Dockerfile')
+    options.progress({ stream: 'Step 1/1 : FROM busybox\n' })
+    if (request.target !== 'fails') return
+    throw invalid('build_command_failed', "The command 'x' returned a non-zero code: 3", {
+      details: { exitCode: 3 },
+    })
+  }
+
+  cancel(_scope: unknown, id: string) {
+    this.cancelled.push(id)
+  }
+
+  async steps() {
+    return this.known
+  }
+
+  async prune(_scope: unknown, picks: (step: BuildStep) => boolean) {
+    const gone = this.known.filter(picks)
+    this.known = this.known.filter((step) => !gone.includes(step))
+    return gone.map(({ image }) => image)
+  }
+}
+
 export interface FakeCloud extends Backends {
+  readonly builds: FakeBuilds
   readonly containers: FakeContainers
   readonly images: FakeImages
   readonly events: FakeEvents
@@ -184,7 +219,7 @@ export function fakeCloud(): FakeCloud {
     images.images.some(({ tags, id }) => tags.includes(familiar(name)) || id === name),
   )
   return {
-    ...{ containers, images, events, system: fakeSystem },
+    ...{ containers, images, events, builds: new FakeBuilds(), system: fakeSystem },
     ...{ networks: new FakeNetworks(), volumes: new FakeVolumes() },
   }
 }

@@ -6,6 +6,7 @@ import * as images from './003-images.ts'
 import * as networks from './004-networks.ts'
 import * as volumes from './005-volumes.ts'
 import * as ownNetworks from './006-own-networks.ts'
+import * as builds from './008-builds.ts'
 
 export const migrations: Record<string, Migration> = {
   '001-projects': projects,
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '004-networks': networks,
   '005-volumes': volumes,
   '006-own-networks': ownNetworks,
+  '008-builds': builds,
 }

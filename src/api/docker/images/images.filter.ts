@@ -1,5 +1,5 @@
 /** Which images a list shows, and which a prune takes away. */
-import type { Backends, ImageSummary, Scope } from '../backends.ts'
+import type { Backends, ImageSummary, ListedImage, Scope } from '../backends.ts'
 import { pruneUntil } from '../containers/containers.filter.ts'
 import { Filters } from '../filters.ts'
 import { matchesReference } from './references.ts'
@@ -8,11 +8,11 @@ const listNames = ['before', 'dangling', 'label', 'reference', 'since', 'until']
 
 /** Images with the tags that were asked for; rejects with kind `not_found` when `before` or `since` names none. */
 export async function selectImages(
-  images: readonly ImageSummary[],
-  query: { filters: string; filter: string },
+  images: readonly ListedImage[],
+  query: { filters: string; filter: string; all: boolean },
   backends: Backends,
   scope: Scope,
-): Promise<ImageSummary[]> {
+): Promise<ListedImage[]> {
   const filters = new Filters(query.filters, listNames)
   const dangling = filters.boolean('dangling')
   const patterns = [...filters.get('reference'), ...(query.filter ? [query.filter] : [])]
@@ -24,6 +24,7 @@ export async function selectImages(
     }),
   )
   return images
+    .filter((image) => (query.all && dangling === undefined) || isShown(image))
     .filter((image) => filters.allowsLabels(image.labels))
     .filter((image) => dangling === undefined || (image.tags.length === 0) === dangling)
     .filter(({ createdAt }) => !until || createdAt < until)
@@ -32,7 +33,11 @@ export async function selectImages(
     .flatMap((image) => narrowed(image, patterns))
 }
 
-function narrowed(image: ImageSummary, patterns: readonly string[]): ImageSummary[] {
+/** A step of a build is shown only to those who ask for all. */
+export const isShown = ({ tags, digests, hasChildren }: ListedImage): boolean =>
+  !hasChildren || tags.length + digests.length > 0
+
+function narrowed(image: ListedImage, patterns: readonly string[]): ListedImage[] {
   if (patterns.length === 0) return [image]
   const asked = (reference: string) => patterns.some((pattern) => matchesReference(pattern, reference))
   const tags = image.tags.filter(asked)

@@ -1,17 +1,17 @@
 /** Images in Docker's JSON. */
 import type { ImageConfig } from '../../../engine/ports/images.ts'
 import { atLeast } from '../../versions.ts'
-import type { ImageDetails, ImageSummary } from '../backends.ts'
+import type { ImageDetails, ListedImage } from '../backends.ts'
 import { rfc3339Nano, unixSeconds } from '../time.ts'
 
 /** `containers`: how many use it, -1 when it was not counted. */
-export function imageSummaryJson(image: ImageSummary, containers = -1, version?: string) {
+export function imageSummaryJson(image: Omit<ListedImage, 'hasChildren'>, containers = -1, version?: string) {
   // Before 1.43, an image without a name had one that said so.
   const old = version !== undefined && !atLeast(version, '1.43')
   const named = (names: readonly string[], none: string) => (old && names.length === 0 ? [none] : names)
   return {
     Id: image.id,
-    ParentId: '',
+    ParentId: image.parent,
     RepoTags: named(image.tags, '<none>:<none>'),
     RepoDigests: named(image.digests, '<none>@<none>'),
     Created: unixSeconds(image.createdAt),

@@ -77,7 +77,11 @@ async function remove({
         id,
         running: ['running', 'paused', 'restarting'].includes(dockerState(state)),
       }))
-  const removed = await backends.images.remove(scope, params.name!, { force: query.force, usedBy })
+  const removed = await backends.images.remove(scope, params.name!, {
+    force: query.force,
+    keepParents: query.noprune,
+    usedBy,
+  })
   reply.json(200, removedJson(removed))
 }
 

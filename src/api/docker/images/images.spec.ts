@@ -111,10 +111,18 @@ test('image filters select, and narrow the tags that are shown', async () => {
     fakeImage(3, []),
   ]
   cloud.images.images.push(...images)
-  const select = async (filters: object) =>
+  const listed = [
+    ...images.map((image) => ({ ...image, hasChildren: image.tags.length > 0 })),
+    { ...fakeImage(4, []), hasChildren: true },
+  ]
+  const select = async (filters: object, all = false) =>
     (
-      await selectImages(images, { filters: JSON.stringify(filters), filter: '' }, cloud, { project: 'p' })
+      await selectImages(listed, { filters: JSON.stringify(filters), filter: '', all }, cloud, {
+        project: 'p',
+      })
     ).map(({ id, tags }) => `${id.slice(7, 8)} ${tags}`)
+  assert.deepEqual(await select({}), ['1 a:1,b:1', '2 c:1', '3 '])
+  assert.deepEqual(await select({}, true), ['1 a:1,b:1', '2 c:1', '3 ', '4 '])
   assert.deepEqual(await select({ reference: ['a'] }), ['1 a:1'])
   assert.deepEqual(await select({ dangling: ['true'] }), ['3 '])
   assert.deepEqual(await select({ label: ['x=y'] }), ['1 a:1,b:1'])

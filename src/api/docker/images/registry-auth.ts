@@ -1,5 +1,6 @@
 /** Credentials for a registry, as clients put them into the X-Registry-Auth header. */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { z } from 'zod'
 import type { RegistryCredentials } from '../backends.ts'
 import { registryAuth } from './images.schema.ts'
 
@@ -8,8 +9,12 @@ export function readRegistryAuth(headers: IncomingHttpHeaders): RegistryCredenti
   const header = headers['x-registry-auth']
   if (typeof header !== 'string' || header === '') return undefined
   const parsed = registryAuth.safeParse(decode(header))
-  if (!parsed.success) return undefined
-  const { username, password, auth, identitytoken, registrytoken, serveraddress } = parsed.data
+  return parsed.success ? credentialsOf(parsed.data) : undefined
+}
+
+/** undefined: there are none in it. */
+export function credentialsOf(given: z.output<typeof registryAuth>): RegistryCredentials | undefined {
+  const { username, password, auth, identitytoken, registrytoken, serveraddress } = given
   const [authName, authPassword] = splitAuth(username ? '' : (auth ?? ''))
   const credentials = {
     ...optional('username', username || authName),
