@@ -1,8 +1,20 @@
 /**
  * Which way imports may go, each rule with its why. Left to right as a request travels:
- * main → api → engine → {images, networks, volumes, vm} → lib; `store` is reached through ports alone.
+ * main → api → build → engine → {images, networks, volumes, vm} → lib; `store` is reached through ports alone.
  */
-const folders = ['main', 'api', 'engine', 'images', 'networks', 'volumes', 'vm', 'store', 'lib', 'cli']
+const folders = [
+  'main',
+  'api',
+  'build',
+  'engine',
+  'images',
+  'networks',
+  'volumes',
+  'vm',
+  'store',
+  'lib',
+  'cli',
+]
 const only = (from, to, why) => ({
   name: `${from}-imports`,
   comment: why,
@@ -24,6 +36,11 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     only('api', ['lib'], 'the front door knows the engine by its types only'),
+    only(
+      'build',
+      ['images', 'lib'],
+      'a build reads Dockerfiles and tars, and is given images and containers',
+    ),
     only('engine', ['lib'], 'the engine is given images, networks and sandboxes'),
     only('images', ['lib'], 'images know nothing of networks or sandboxes'),
     only('networks', ['lib'], 'networks know nothing of images or sandboxes'),

@@ -10,6 +10,7 @@ import { type ExtractOptions, extractArchive, readArchive, statPath } from './fi
 import { containerChanges } from './files/changes.ts'
 import { type CommitOptions, commitContainer } from './files/commit.ts'
 import { exportContainer } from './files/export.ts'
+import { openLayer } from './files/layer.ts'
 import { isLive, isUp } from './lifecycle.ts'
 import type { Container, ContainerChange, ContainerRequest, ExecRequest, LogsQuery } from './model.ts'
 import { pauseContainer, unpauseContainer } from './pause.ts'
@@ -145,6 +146,9 @@ function files(context: EngineContext, find: Find) {
     },
     async export(scope: Scope, ref: string) {
       return exportContainer(context, find(scope, ref))
+    },
+    async openLayer(scope: Scope, ref: string) {
+      return openLayer(context, find(scope, ref))
     },
     async commit(scope: Scope, ref: string, options: CommitOptions) {
       if (ref === '') throw invalid('no_container', 'invalid name or ID supplied: ""')

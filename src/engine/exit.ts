@@ -31,8 +31,6 @@ export interface RecordedExit {
 /** What dockerd says of a container whose end nobody saw. */
 export const unknownExitCode = 255
 const execsSettleMs = 2 * secondMs
-/** Who copies files out of it may finish, as far as the next start can wait. */
-const filesSettleMs = 10 * secondMs
 
 /** The exit is recorded when it comes; never before the start that is being recorded now. */
 export function watchExit(context: EngineContext, owner: ContainerOwner, run: Run, again: () => Run): void {
@@ -171,7 +169,7 @@ async function tearDown(
 ): Promise<void> {
   owner.execs.forgetUnstarted()
   await owner.execs.settled(run, execsSettleMs)
-  if (!discard && !run.killed) await run.fileUses.settled(filesSettleMs)
+  if (!discard && !run.killed) await run.fileUses.settled(run.filesPatienceMs)
   try {
     // A guest that was paused when its process ended has to run to write its disk.
     if (run.frozen) await run.sandbox?.resume()

@@ -1,5 +1,6 @@
 /** One life of a container's process, from the beginning of a start until its exit is recorded. */
 import { hasCode } from '../lib/errors.ts'
+import { secondMs } from '../lib/units.ts'
 import { Uses } from './files/uses.ts'
 import type { HealthMonitor } from './health.ts'
 import type { ContainerPort } from './model.ts'
@@ -34,6 +35,8 @@ export class Run {
   frozen = false
   /** Who reads or writes its files. */
   readonly fileUses = new Uses()
+  /** They may finish after its exit, as far as the next start can wait. */
+  filesPatienceMs = 10 * secondMs
   /** Who of them wants its processes to stand still. */
   readonly stillUses = new Uses()
   /** As of the moment it was paused. */

@@ -3,12 +3,14 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { guestArtifacts } from '../../scripts/setup/artifacts.mjs'
 import { createDockerApi } from '../api/server.ts'
+import { createBuilder } from '../build/builder.ts'
 import { createEngine } from '../engine/engine.ts'
 import { createImages } from '../images/images.ts'
 import { unavailable } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
 import { createBuiltinNetworks } from '../networks/builtin/networks.ts'
+import { createBuildRecords } from '../store/builds.ts'
 import { createContainerStore } from '../store/containers.ts'
 import { defaultProject, openDatabase } from '../store/database.ts'
 import { createEventStore } from '../store/events.ts'
@@ -91,6 +93,13 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   })
   undo.add(() => engine.close())
   await engine.recover()
+  const builds = await createBuilder({
+    images,
+    containers: engine.containers,
+    records: createBuildRecords(database),
+    directory: join(config.stateDir, 'builds'),
+    log,
+  })
   const network = networks.defaultNetwork(defaultProject).id
   const size = config.sizes.find(({ name }) => name === config.defaultSize)!
   sandboxes.fill([{ size, network, count: config.poolSize }])
@@ -99,6 +108,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
     backends: {
       containers: engine.containers,
       images,
+      builds,
       events: engine.events,
       volumes: engine.volumes,
       networks: engine.networks,
@@ -118,6 +128,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
     hypervisor: sandboxes.version,
     async close() {
       await api.close()
+      await builds.close()
       await engine.close()
       await sandboxes.close()
       await networks.close()

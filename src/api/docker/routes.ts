@@ -1,5 +1,6 @@
 /** Every endpoint of Docker's API that is answered, as data: what is served, documented and (later) authorized is read from it. */
 import type { Route } from '../route.ts'
+import { buildRoutes } from './build/build.routes.ts'
 import { containerRoutes } from './containers/containers.routes.ts'
 import { fileRoutes } from './containers/files.routes.ts'
 import { lifecycleRoutes } from './containers/lifecycle.routes.ts'
@@ -19,6 +20,7 @@ export const dockerRoutes: readonly Route[] = [
   ...containerStreamRoutes,
   ...fileRoutes,
   ...execRoutes,
+  ...buildRoutes,
   ...imageTransferRoutes,
   ...imageRoutes,
   ...networkRoutes,

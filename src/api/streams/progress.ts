@@ -21,14 +21,15 @@ export class Progress {
   /** Runs the job and answers; rejects when it failed before it had anything to tell. */
   async of(
     job: (tell: (line: ProgressLine) => void) => Promise<void>,
-    describe: (error: unknown) => string,
+    describe: (error: unknown) => string | { readonly message: string; readonly code?: number },
   ): Promise<void> {
     try {
       await job((line) => this.#tell(line))
     } catch (error) {
       if (!this.#sink) throw error
-      const message = describe(error)
-      this.#write({ errorDetail: { message }, error: message })
+      const said = describe(error)
+      const detail = typeof said === 'string' ? { message: said } : said
+      this.#write({ errorDetail: detail, error: detail.message })
     }
     this.#open().end()
   }

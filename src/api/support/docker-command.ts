@@ -49,6 +49,8 @@ export class DockerCommand implements Disposable {
       HUMMINGBIRD_TEST_RUN: process.env.HUMMINGBIRD_TEST_RUN,
       DOCKER_HOST: `unix://${socket}`,
       DOCKER_CONFIG: this.config,
+      // The classic builder: by itself the command takes it only where there is no buildx.
+      DOCKER_BUILDKIT: '0',
     }
   }
 

@@ -185,5 +185,8 @@ export const endpointNotes: Readonly<Record<string, string>> = {
   'POST /plugins/*name/push': 'there are none: 404',
   'POST /plugins/*name/set': 'there are none: 404',
   'POST /plugins/*name/upgrade': 'there are none: 404',
-  'POST /build/prune': 'there is nothing to prune',
+  'POST /build':
+    'the classic builder: what needs BuildKit is refused (`version=2`, `RUN --mount`, here-documents), so are `remote`, `squash` and ADD of a URL',
+  'POST /build/prune':
+    'steps are forgotten; the images that they made go with `image prune`, so no bytes are given back here',
 }

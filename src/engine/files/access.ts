@@ -32,6 +32,8 @@ interface Needs {
   readonly still?: boolean
   /** A path that is to be reached, and with it the volumes that are on the way or below; else none of them is. */
   readonly path?: string
+  /** How long its sandbox waits for this when it could end. */
+  readonly patienceMs?: number
 }
 
 export async function openFiles(
@@ -65,6 +67,7 @@ async function find(context: EngineContext, owner: ContainerOwner, needs: Needs)
     case 'running':
     case 'stopping':
     case 'paused':
+      run!.filesPatienceMs = Math.max(run!.filesPatienceMs, needs.patienceMs ?? 0)
       return inRun(owner, run!, needs.still ?? false)
     case 'starting':
       return { later: run!.started.promise.catch(() => {}) }

@@ -1,7 +1,6 @@
 /** All cases, by which of Docker's nouns they are about. */
 import type { Case } from '../case.ts'
 import { containerCases } from './containers.ts'
-import { fileCases } from './files.ts'
 import { imageCases } from './images.ts'
 import { lifecycleCases } from './lifecycle.ts'
 import { networkCases } from './networks.ts'
@@ -13,7 +12,6 @@ export const allCases: readonly (readonly [noun: string, cases: readonly Case[]]
   ['containers', containerCases],
   ['their life', lifecycleCases],
   ['streams', streamCases],
-  ['files', fileCases],
   ['images', imageCases],
   ['networks', networkCases],
   ['volumes', volumeCases],

@@ -7,8 +7,6 @@ import type { Exchange } from '../../exchange.ts'
 import { type Method, noQuery, type Route, route } from '../../route.ts'
 import { clip } from '../query.ts'
 
-const build =
-  'building images is not supported yet: build elsewhere and push to a registry, or `docker load` the result'
 const buildKit = 'BuildKit is not supported: the classic builder is asked for with DOCKER_BUILDKIT=0'
 
 const checkpoints =
@@ -16,8 +14,6 @@ const checkpoints =
 
 /** Method, path, what to say. */
 const missing: readonly (readonly [Method, string, string])[] = [
-  ['POST', '/build', build],
-  ['POST', '/build/cancel', build],
   ['POST', '/session', buildKit],
   ['POST', '/grpc', buildKit],
   ['GET', '/containers/:id/checkpoints', checkpoints],
@@ -49,7 +45,6 @@ const swarm: readonly (readonly [Method, string])[] = [
 ]
 
 export const absentRoutes: readonly Route[] = [
-  route('POST', '/build/prune', pruneBuilds, { query: noQuery, since: '1.31' }),
   route('GET', '/plugins', noPlugins, { query: noQuery, since: '1.25' }),
   route('GET', '/plugins/*name/json', noSuchPlugin, { query: noQuery, since: '1.25' }),
   route('DELETE', '/plugins/*name', noSuchPlugin, { query: noQuery, since: '1.25' }),
@@ -67,10 +62,6 @@ export const absentRoutes: readonly Route[] = [
     route(method, path, notInSwarm, { query: noQuery, since: '1.24', served: false }),
   ),
 ]
-
-function pruneBuilds({ reply }: Exchange): void {
-  reply.json(200, { CachesDeleted: null, SpaceReclaimed: 0 })
-}
 
 function noPlugins({ reply }: Exchange): void {
   reply.json(200, [])

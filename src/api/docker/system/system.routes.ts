@@ -2,7 +2,9 @@
 import { invalid } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
+import { cacheRowJson, cacheRows } from '../build/build.present.ts'
 import { summaryJson } from '../containers/containers.present.ts'
+import { isShown } from '../images/images.filter.ts'
 import { imageSummaryJson } from '../images/images.present.ts'
 import type { Output } from '../output.ts'
 import { volumeJson } from '../volumes/volumes.present.ts'
@@ -92,10 +94,12 @@ async function usage({
   const used = (id: string) => containers.filter(({ spec }) => spec.imageId === id).length
   reply.json(200, {
     ...(asked('image') ? { LayersSize: await backends.images.usage(scope) } : {}),
-    Images: asked('image') ? images.map((image) => imageSummaryJson(image, used(image.id), version)) : null,
+    Images: asked('image')
+      ? images.filter(isShown).map((image) => imageSummaryJson(image, used(image.id), version))
+      : null,
     Containers: asked('container') ? await Promise.all(lines) : null,
     Volumes: asked('volume') ? await Promise.all(volumes.map(volumeUsage)) : null,
-    BuildCache: asked('build-cache') ? [] : null,
+    BuildCache: asked('build-cache') ? (await cacheRows(backends, scope)).map(cacheRowJson) : null,
     BuilderSize: 0,
   })
 }
