@@ -46,8 +46,12 @@ export class Cards {
   /** The process that has it open keeps it: only what it is connected to changes. */
   async move({ tap }: Nic, from: TenantNetwork, to: TenantNetwork): Promise<void> {
     this.#moved.set(tap, to.record.id)
-    await ipBatch([`link set ${tap} netns ${to.names.namespace}`], from.names.namespace)
-    await ipBatch([`link set ${tap} mtu ${to.mtu} master br0 up`], to.names.namespace)
+    const onto = `mtu ${to.mtu} master br0 up`
+    // The kernel takes it there first, and looks up the master's number then.
+    const atOnce = from.bridgeIndex !== 0 && from.bridgeIndex === to.bridgeIndex
+    const move = `link set ${tap} netns ${to.names.namespace}`
+    await ipBatch([atOnce ? `${move} ${onto}` : move], from.names.namespace)
+    if (!atOnce) await ipBatch([`link set ${tap} ${onto}`], to.names.namespace)
   }
 
   /** `networks`: where it may be, likeliest first. A card that is gone is no error. */

@@ -23,6 +23,12 @@ export function transitOf(network: NetworkRecord): Transit {
   return { host: formatAddress(base + 1), inside: formatAddress(base + 2) }
 }
 
+/**
+ * Number of the bridge's link, the same in every namespace: so a card can be moved to another's and put onto the bridge there in one
+ * step. Far from those that the kernel gives.
+ */
+const bridgeIndex = 1_000_000
+
 /** What of a namespace exists already. */
 export interface LinksFound {
   readonly bridge: boolean
@@ -48,7 +54,9 @@ export function linkCommands(
     ],
     inside: [
       'link set lo up',
-      ...(found.bridge ? [] : ['link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0']),
+      ...(found.bridge
+        ? []
+        : [`link add br0 index ${bridgeIndex} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`]),
       // An address of its own, else the bridge takes the lowest of its cards' and changes it as they come and go.
       `link set br0 address ${macOf(parseAddress(network.gateway4)!)} mtu ${mtu} up`,
       `addr replace ${network.gateway4}/${prefix} dev br0`,
@@ -71,7 +79,7 @@ const insideSettings = {
 }
 
 /**
- * Builds or completes all of it but the rules. `close` is called when the namespace can be entered and before it is
+ * Builds or completes all of it but the rules, and answers the number of the bridge's link. `close` is called when the namespace can be entered and before it is
  * linked to the host: it puts the rules in place, so that there is no moment without them.
  */
 export async function buildLinks(
@@ -79,14 +87,15 @@ export async function buildLinks(
   names: NetworkNames,
   mtu: number,
   close: () => Promise<void>,
-): Promise<void> {
+): Promise<number> {
   if (!(await namespaceExists(names.netns))) {
     await rm(names.netns, { force: true })
     await ipBatch([`netns add ${names.namespace}`])
   }
   await Promise.all([sysctls(insideSettings, names.netns), close()])
   const links = await ipList(['link', 'show'], names.namespace)
-  const has = (name: string) => links.some((link) => (link as { ifname?: unknown }).ifname === name)
+  const find = (name: string) => (links as readonly Link[]).find(({ ifname }) => ifname === name)
+  const has = (name: string) => find(name) !== undefined
   const { host, inside } = linkCommands(network, names, mtu, {
     bridge: has('br0'),
     uplink: has(uplinkInside),
@@ -96,6 +105,12 @@ export async function buildLinks(
   await ipBatch(host)
   await openUplink(names.uplink)
   await ipBatch(inside, names.namespace)
+  return Number(find('br0')?.ifindex ?? bridgeIndex)
+}
+
+interface Link {
+  readonly ifname?: unknown
+  readonly ifindex?: unknown
 }
 
 /** Answers to what 127.0.0.1 asked of a published port come back over this link: there, and only there, they may. */

@@ -28,6 +28,8 @@ export class TenantNetwork {
   readonly ports = new Map<string, PortRecord>()
   /** Nothing is added to it any more. */
   isGoing = false
+  /** Number of the bridge's link; 0 before it is built. */
+  bridgeIndex = 0
   readonly isDefault: boolean
   readonly #subnet: Subnet
   readonly #range: Subnet
@@ -98,8 +100,8 @@ export class TenantNetwork {
   }
 
   /** Brings namespace, links and rules to what they should be. */
-  build(): Promise<void> {
-    return buildLinks(this.record, this.names, this.#mtu, () => this.rules.rewrite())
+  async build(): Promise<void> {
+    this.bridgeIndex = await buildLinks(this.record, this.names, this.#mtu, () => this.rules.rewrite())
   }
 
   /** Lets the port's packets through its card. */
