@@ -10,6 +10,7 @@ import {
   type DecodedPacket,
   decode,
   encode,
+  type Packet,
   streamDecode,
   streamEncode,
   TRUNCATED_RESPONSE,
@@ -64,10 +65,14 @@ async function room(nameservers: readonly string[] = [], hostServers: readonly s
   return { netns, directory, server, [Symbol.asyncDispose]: () => undo[Symbol.asyncDispose]() }
 }
 
-const question = (name: string) =>
-  ({ type: 'query', id: 7, flags: 256, questions: [{ type: 'A', name }] }) as const
+const question = (name: string): Packet => ({
+  type: 'query',
+  id: 7,
+  flags: 256,
+  questions: [{ type: 'A', name }],
+})
 const rcode = (packet: DecodedPacket) => (packet.flags ?? 0) & 15
-const addresses = ({ answers }: DecodedPacket) => answers?.map((answer) => answer.type === 'A' && answer.data)
+const addresses = ({ answers }: Packet) => answers?.map((answer) => answer.type === 'A' && answer.data)
 
 /** The kernel asks from the address that is asked when none was chosen: from the asker's own it has to be bound. */
 async function byUdp(netns: string, name: string, from = asker): Promise<DecodedPacket> {
@@ -117,7 +122,7 @@ test('a name is answered by UDP and by TCP, to who is in the network', needsRoot
   const client = tcpClient(made.netns)
   client.connect({ port: 53, host: gateway, localAddress: asker })
   client.write(Buffer.concat([streamEncode(question('web')), streamEncode(question('web.own'))]))
-  const answers: DecodedPacket[] = []
+  const answers: Packet[] = []
   let received = Buffer.alloc(0)
   for await (const chunk of client) {
     received = Buffer.concat([received, chunk as Buffer])
