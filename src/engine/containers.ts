@@ -119,7 +119,7 @@ function reading(context: EngineContext, find: Find) {
       return containerStats(find(scope, ref))
     },
     async tasks(scope: Scope, ref: string) {
-      return containerTasks(find(scope, ref))
+      return containerTasks(context, find(scope, ref))
     },
     async sizes(scope: Scope, ref: string) {
       return containerSizes(context, find(scope, ref))

@@ -14,7 +14,8 @@ export type NewEvent = Omit<EngineEvent, 'timeNano'>
 /** How many events are kept, and how often older ones are dropped. */
 const keptMax = 20_000
 const trimEvery = 2_000
-const writeDelayMs = 100
+/** A burst is one write; what a killed daemon has told and not written is of so short a time. */
+const writeDelayMs = 10
 /** Events that wait for the store beyond this are not kept. */
 const unwrittenMax = 10_000
 /** A listener that is so far behind is told so and let go. */

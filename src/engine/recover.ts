@@ -16,7 +16,7 @@ import type { ContainerOwner } from './owner.ts'
 import type { Sandbox } from './ports/sandbox.ts'
 import { forget, sweepRemoved } from './remove.ts'
 import { restartsAfterExit, startsWithDaemon } from './restart-policy.ts'
-import { mainProcessId, Run } from './run.ts'
+import { mainProcessId, Run, runningState } from './run.ts'
 import { again, beginStart } from './start.ts'
 import { resumeStop } from './stop.ts'
 import { wantsOf } from './volumes/wants.ts'
@@ -116,7 +116,8 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
   const { stoppedByUser, stop } = owner.container.state
   run.stoppedByUser = stoppedByUser
   owner.run = run
-  owner.changeState({ status: run.frozen ? 'paused' : stop ? 'stopping' : 'running', pid: run.process.pid })
+  const status = run.frozen ? 'paused' : stop ? 'stopping' : 'running'
+  owner.changeState({ ...runningState(run.process.pid), status })
   await owner.save()
   sandbox.onOom(() => tell(context, owner.container, 'oom'))
   run.started.resolve()

@@ -71,4 +71,8 @@ export class Run {
   }
 }
 
+/** How the last run ended is told no longer. */
+export const runningState = (pid: number) =>
+  ({ status: 'running', exitCode: 0, oomKilled: false, pid }) as const
+
 export const mainProcessId = 1

@@ -30,7 +30,7 @@ import type { GuestProcess, Nic, Sandbox } from './ports/sandbox.ts'
 import { forget } from './remove.ts'
 import { scheduleRestart } from './restart.ts'
 import { restartsAfterExit } from './restart-policy.ts'
-import { Run } from './run.ts'
+import { Run, runningState } from './run.ts'
 import { type Refusal, refusalOf } from './start-failure.ts'
 import { attachVolumes } from './volumes/attach.ts'
 import { tellMounts } from './volumes/events.ts'
@@ -84,7 +84,7 @@ async function drive(
     return
   }
   await owner.queue.run(async () => {
-    owner.changeState({ status: 'running', pid: run.process!.pid, startedAt: run.startedAt })
+    owner.changeState({ ...runningState(run.process!.pid), startedAt: run.startedAt })
     for (const port of run.ports) tellPort(context, owner.container, port, 'connect')
     tellMounts(context, owner.container, 'mount')
     tell(context, owner.container, 'start')

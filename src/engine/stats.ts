@@ -1,7 +1,7 @@
 /** What a container uses, and who runs in it. */
 import { stat } from 'node:fs/promises'
 import { conflict } from '../lib/errors.ts'
-import type { EngineContext } from './context.ts'
+import { type EngineContext, tell } from './context.ts'
 import { isLive } from './lifecycle.ts'
 import type { ContainerOwner } from './owner.ts'
 import type { ContainerStats, ContainerTask } from './ports/sandbox.ts'
@@ -13,12 +13,17 @@ export async function containerStats(owner: ContainerOwner): Promise<ContainerSt
   return run.sandbox!.stats(owner.id)
 }
 
-export async function containerTasks(owner: ContainerOwner): Promise<readonly ContainerTask[]> {
+export async function containerTasks(
+  context: EngineContext,
+  owner: ContainerOwner,
+): Promise<readonly ContainerTask[]> {
   if (owner.status === 'paused') {
     throw conflict('paused', `Container ${owner.id} is paused, unpause it to see its processes`)
   }
   const run = await owner.inUse()
-  return run.sandbox!.tasks(owner.id)
+  const tasks = await run.sandbox!.tasks(owner.id)
+  tell(context, owner.container, 'top')
+  return tasks
 }
 
 export async function resizeContainer(

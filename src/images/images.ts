@@ -8,7 +8,7 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { ImageDetails, ImagesBackend, ListedImage, Scope } from '../api/docker/backends.ts'
+import type { ImageDetails, ImagesBackend, ImagesUsage, ListedImage, Scope } from '../api/docker/backends.ts'
 import type { CommitRequest, Image, ImageStore } from '../engine/ports/images.ts'
 import { notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -31,6 +31,7 @@ import { familiarTag } from './reference.ts'
 import { Removal } from './removal.ts'
 import { saveImages } from './save.ts'
 import { SquashfsReader } from './squashfs/reader.ts'
+import { imagesUsage } from './usage.ts'
 
 export interface ImagesOptions {
   /** For blobs and block images. */
@@ -198,11 +199,8 @@ export class Images implements ImagesBackend, ImageStore {
     })
   }
 
-  async usage({ project }: Scope): Promise<number> {
+  async usage({ project }: Scope): Promise<ImagesUsage> {
     const images = await this.#parts.records.projectImages(project)
-    const blobs = new Map(images.flatMap(({ layers }) => layers.map(({ digest, bytes }) => [digest, bytes])))
-    const chains = [...new Set(images.map(({ chain }) => chain))]
-    const blockBytes = await Promise.all(chains.map((chain) => this.#parts.blocks.bytes(chain)))
-    return [...blobs.values(), ...blockBytes].reduce((sum, bytes) => sum + bytes, 0)
+    return imagesUsage(images, (chain) => this.#parts.blocks.bytes(chain))
   }
 }

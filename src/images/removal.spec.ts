@@ -127,13 +127,16 @@ test('pruning takes what has no tag, or all that is unused, and says how much th
 
 test('what is used is the bytes of layers and block images, each once', async (t) => {
   const { images } = await imageFixture(t)
-  assert.equal(await images.usage(scope), 0)
+  assert.equal((await images.usage(scope)).bytes, 0)
   await importTar(images, root, { reference: 'one' })
-  const bytes = await images.usage(scope)
+  const { bytes } = await images.usage(scope)
   await importTar(images, root, { reference: 'two', changes: ['CMD x'] })
-  assert.equal(await images.usage(scope), bytes)
+  const both = await images.usage(scope)
+  assert.equal(both.bytes, bytes)
+  const each = { bytes, shared: bytes }
+  assert.deepEqual([...both.images.values()], [each, each], 'of two that are the same, all is shared')
   assert.ok(bytes > root.length)
-  assert.equal(await images.usage(other), 0)
+  assert.equal((await images.usage(other)).bytes, 0)
 })
 
 test('names are found by prefix of the id if it is one image only', async (t) => {

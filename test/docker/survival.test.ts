@@ -229,3 +229,14 @@ test('a restart that the killed daemon had begun is finished by the next one', a
   await container.says(/up\nasked\nup/)
   await container.is('running')
 })
+
+test('events of before the daemon was killed are told afterwards', async () => {
+  const began = String(Math.floor(Date.now() / 1000))
+  await using container = await docker.container('--label', 'kept', 'busybox', 'sleep', '100000')
+  assert.equal(await container.inspect('{{.State.Running}}'), 'true')
+  await daemon.kill9()
+  await daemon.launch()
+  const span = ['--since', began, '--until', String(Math.ceil(Date.now() / 1000) + 1)]
+  const told = await docker.ok(['events', ...span, '--filter', 'label=kept', '--format', '{{.Action}}'])
+  assert.equal(told, 'create\nstart')
+})

@@ -190,6 +190,12 @@ export interface RegistryCredentials {
   readonly serverAddress?: string
 }
 
+export interface ImagesUsage {
+  readonly bytes: number
+  /** By id; `shared`: of what another image uses too. */
+  readonly images: ReadonlyMap<string, { readonly bytes: number; readonly shared: number }>
+}
+
 export interface DistributionDetails {
   readonly mediaType: string
   readonly digest: string
@@ -276,7 +282,7 @@ export interface ImagesBackend {
     credentials: RegistryCredentials & { serverAddress: string },
   ): Promise<{ status: string; identityToken: string }>
   /** Bytes on disk of all layers and block images the project uses. */
-  usage(scope: Scope): Promise<number>
+  usage(scope: Scope): Promise<ImagesUsage>
 }
 
 export interface BuildsBackend {

@@ -144,7 +144,7 @@ export class FakeImages implements ImagesBackend {
   }
 
   async usage() {
-    return 3000
+    return { bytes: 3000, images: new Map<string, { bytes: number; shared: number }>() }
   }
 }
 

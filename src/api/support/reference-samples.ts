@@ -169,6 +169,8 @@ export const endpointNotes: Readonly<Record<string, string>> = {
   'GET /containers/:id/changes': 'what the guest mounts over is not told of',
   'GET /containers/:id/export': 'without the empty files that dockerd makes for its own mounts',
   'POST /commit': 'the image keeps of the configuration what is meant for images',
+  'GET /system/df':
+    'the sizes of images are those on the disk: of the layers as they came and the block image made of them',
   'POST /images/create': '`fromSrc` is `-` alone: nothing is fetched from a URL',
   'POST /volumes/create':
     'a volume is a disk of its own: `size` is its one option, and `Mountpoint` is empty, for no directory of the host has its files',

@@ -1,5 +1,5 @@
 /** Making, reading and removing containers. Their life is in lifecycle.routes.ts, their streams in streams.routes.ts. */
-import { hasCode, invalid, notImplemented, prefixed } from '../../../lib/errors.ts'
+import { conflict, hasCode, invalid, prefixed } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
 import { atLeast } from '../../versions.ts'
@@ -111,7 +111,11 @@ async function remove({
   query,
   reply,
 }: Query<typeof schema.removeQuery>): Promise<void> {
-  if (query.link) throw notImplemented('no_links', 'links between containers are not supported')
+  if (query.link) {
+    await backends.containers.get(scope, params.id!)
+    // There are no links, so every name is the one that the container was given.
+    throw conflict('no_links', 'Conflict, cannot remove the default link name of the container')
+  }
   await backends.containers.remove(scope, params.id!, { force: query.force, volumes: query.v })
   reply.empty(204)
 }

@@ -2,6 +2,7 @@
 import { invalid } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
+import type { ImageSummary, ImagesUsage } from '../backends.ts'
 import { cacheRowJson, cacheRows } from '../build/build.present.ts'
 import { summaryJson } from '../containers/containers.present.ts'
 import { isShown } from '../images/images.filter.ts'
@@ -92,11 +93,16 @@ async function usage({
   const volumeUsage = async (volume: (typeof volumes)[number]) =>
     volumeJson(volume, { bytes: await backends.volumes.usedBytes(scope, volume.name) })
   const used = (id: string) => containers.filter(({ spec }) => spec.imageId === id).length
+  const taken = asked('image') ? await backends.images.usage(scope) : null
+  // What it takes here: the layers as they came, and the block image made of them.
+  const imageUsage = (image: ImageSummary, { images: byId }: ImagesUsage) => ({
+    ...imageSummaryJson(image, used(image.id), version),
+    Size: byId.get(image.id)?.bytes ?? 0,
+    SharedSize: byId.get(image.id)?.shared ?? 0,
+  })
   reply.json(200, {
-    ...(asked('image') ? { LayersSize: await backends.images.usage(scope) } : {}),
-    Images: asked('image')
-      ? images.filter(isShown).map((image) => imageSummaryJson(image, used(image.id), version))
-      : null,
+    ...(taken ? { LayersSize: taken.bytes } : {}),
+    Images: taken ? images.filter(isShown).map((image) => imageUsage(image, taken)) : null,
     Containers: asked('container') ? await Promise.all(lines) : null,
     Volumes: asked('volume') ? await Promise.all(volumes.map(volumeUsage)) : null,
     BuildCache: asked('build-cache') ? (await cacheRows(backends, scope)).map(cacheRowJson) : null,
