@@ -96,6 +96,43 @@ assert socket.read(int.from_bytes(header[4:], "big")) == b"in and out\n"
 client.api.stop(cat, timeout=0)
 client.api.remove_container(cat)
 
+# files: in, out, what changed, all of them, and an image of them
+box = client.containers.create("busybox", ["cat", "/put/file"])
+buffer = io.BytesIO()
+with tarfile.open(fileobj=buffer, mode="w") as archive:
+    member = tarfile.TarInfo("put/file")
+    member.size = 4
+    archive.addfile(member, io.BytesIO(b"put\n"))
+assert box.put_archive("/", buffer.getvalue())
+box.start()
+assert box.wait()["StatusCode"] == 0 and box.logs() == b"put\n"
+stream, stat = box.get_archive("/put/file")
+assert stat["name"] == "file" and stat["size"] == 4, stat
+got = tarfile.open(fileobj=io.BytesIO(b"".join(stream)))
+assert got.extractfile("file").read() == b"put\n"
+assert {"Path": "/put/file", "Kind": 1} in box.diff(), box.diff()
+assert len(b"".join(box.export())) > 10_000
+committed = box.commit("py-committed", "1", changes="CMD [\"cat\", \"/put/file\"]")
+box.remove()
+assert client.containers.run("py-committed:1", remove=True) == b"put\n"
+client.images.remove(committed.id)
+
+# volumes and networks
+volume = client.volumes.create("py-volume", labels={"made.by": "py"})
+mounted = {"py-volume": {"bind": "/data", "mode": "rw"}}
+client.containers.run("busybox", ["sh", "-c", "echo kept > /data/file"], volumes=mounted, remove=True)
+assert client.containers.run("busybox", ["cat", "/data/file"], volumes=mounted, remove=True) == b"kept\n"
+assert client.volumes.list(filters={"label": "made.by=py"}) == [volume]
+volume.remove()
+network = client.networks.create("py-network", driver="bridge")
+server = client.containers.run("busybox", ["sleep", "1000"], name="py-server", network="py-network", detach=True)
+found = client.containers.run("busybox", ["nslookup", "py-server"], network="py-network", remove=True)
+network.reload()
+address = network.attrs["Containers"][server.id]["IPv4Address"].split("/")[0]
+assert address.encode() in found, (address, found)
+server.remove(force=True)
+network.remove()
+
 # images
 image = client.images.get("busybox")
 assert image.tags and image.history()

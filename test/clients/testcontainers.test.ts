@@ -1,5 +1,6 @@
 /** testcontainers for Node, as it is, without its reaper: that would need this API's socket in a container. */
 import assert from 'node:assert/strict'
+import { buffer } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import { freePort } from '../../src/images/support/registry.ts'
 import { startCloud } from '../support/cloud.ts'
@@ -16,7 +17,7 @@ after(() => {
     else process.env[name] = value
   }
 })
-const { GenericContainer, Wait } = await import('testcontainers')
+const { GenericContainer, Network, Wait } = await import('testcontainers')
 
 const serve = 'echo it works > /index.html; echo ready; exec httpd -f -p 8080 -h /'
 
@@ -65,4 +66,38 @@ test('a container is waited for by HTTP, by a command, by its health and by its 
     .withWaitStrategy(Wait.forOneShotStartup())
     .start()
   await once.stop()
+})
+
+test('files are copied into a container before it starts and while it runs, and out of it', async () => {
+  await using container = await new GenericContainer('busybox')
+    .withCommand(['sh', '-c', 'cat /etc/given/first; exec sleep 1000'])
+    .withCopyContentToContainer([{ content: 'given before\n', target: '/etc/given/first', mode: 0o640 }])
+    .withWaitStrategy(Wait.forLogMessage('given before'))
+    .start()
+  await container.copyContentToContainer([{ content: 'given later\n', target: '/etc/given/second' }])
+  const seen = await container.exec(['sh', '-c', 'stat -c %a /etc/given/first; cat /etc/given/second'])
+  assert.equal(seen.output, '640\ngiven later\n')
+  const archive = await container.copyArchiveFromContainer('/etc/given')
+  const bytes = (await buffer(archive)).toString('latin1')
+  assert.ok(bytes.includes('given/second') && bytes.includes('given before\n'))
+  assert.match(await container.commit({ repo: 'committed', tag: '1', deleteOnExit: false }), /^sha256:/)
+})
+
+test('containers in a network of their own find one another by alias', async () => {
+  await using network = await new Network().start()
+  await using web = await new GenericContainer('busybox')
+    .withCommand(['sh', '-c', serve])
+    .withNetwork(network)
+    .withNetworkAliases('web')
+    .withWaitStrategy(Wait.forLogMessage('ready'))
+    .start()
+  const client = new GenericContainer('busybox').withNetwork(network).withCommand(['sleep', '1000'])
+  await using other = await client.start()
+  const fetched = [
+    'sh',
+    '-c',
+    'for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web:8080/ && exit; sleep 1; done',
+  ]
+  assert.equal((await other.exec(fetched)).output.split('\n').at(-2), 'it works')
+  assert.ok(web.getIpAddress(network.getName()))
 })

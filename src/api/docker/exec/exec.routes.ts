@@ -1,5 +1,5 @@
 /** Further processes in a running container. */
-import type { AttachSession } from '../../../engine/model.ts'
+import type { AttachSession, Container } from '../../../engine/model.ts'
 import { conflict, invalid, kindOf, messageOf } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
@@ -55,8 +55,11 @@ async function start(exchange: StartExchange): Promise<void> {
     await backends.containers.startExecDetached(scope, exec.id)
     return reply.empty(200)
   }
-  const session = await startAttached(exchange, exec.id)
+  checkCanExec(await backends.containers.get(scope, exec.container))
+  // As dockerd, the head leaves before anything is started: clients that read it with a buffer of their own and then take the
+  // bare socket (docker-py) lose what comes in the same breath.
   const connection = exchange.hijack({ upgraded: streamType(body.Tty, version), plain: rawStreamType })
+  const session = await startAttached(exchange, exec.id)
   await carrySession(session, connection, {
     framed: !body.Tty,
     stdin: exec.request.attach.stdin,
@@ -64,6 +67,19 @@ async function start(exchange: StartExchange): Promise<void> {
     detachKeys: exec.request.tty ? parseDetachKeys(exec.request.detachKeys) : null,
     ...{ signal, limits, log },
   })
+}
+
+/** What can be told with a status is told before the connection is taken over. */
+function checkCanExec({ id, state: { status } }: Container): void {
+  if (status === 'paused') {
+    throw conflict('paused', `Container ${id} is paused, unpause the container before exec`)
+  }
+  if (status === 'restarting') {
+    throw conflict('restarting', `Container ${id} is restarting, wait until the container is running`)
+  }
+  if (status !== 'running' && status !== 'stopping' && status !== 'starting') {
+    throw conflict('not_running', `Container ${id} is not running`)
+  }
 }
 
 /**
@@ -79,7 +95,7 @@ async function startAttached(
   try {
     return await backends.containers.startExec(scope, id, sized ? { size: { rows, columns } } : {})
   } catch (error) {
-    if (kindOf(error) !== 'invalid') throw error
+    if (kindOf(error) === undefined || kindOf(error) === 'internal') throw error
     return saying(`${messageOf(error)}\r\n`)
   }
 }

@@ -26,10 +26,10 @@ test('why a program could not be started is told on the stream, whatever stage i
   }
 })
 
-test('what is not the fault of the program is told by the status', async () => {
+test('the head leaves before the program starts, and what fails then is told on the stream', async () => {
   await using served = await Served.start()
   served.cloud.containers.startExec = async () => {
     throw unavailable('busy', 'the guest does not answer')
   }
-  assert.match(await started(served), /^HTTP\/1.1 503 [\s\S]*the guest does not answer/)
+  assert.match(await started(served), /^HTTP\/1.1 101 [\s\S]*the guest does not answer/)
 })

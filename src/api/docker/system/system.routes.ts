@@ -2,7 +2,7 @@
 import { invalid } from '../../../lib/errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { noQuery, type Route, route } from '../../route.ts'
-import type { ImageSummary, ImagesUsage } from '../backends.ts'
+import type { ImagesUsage, ListedImage } from '../backends.ts'
 import { cacheRowJson, cacheRows } from '../build/build.present.ts'
 import { summaryJson } from '../containers/containers.present.ts'
 import { isShown } from '../images/images.filter.ts'
@@ -95,7 +95,7 @@ async function usage({
   const used = (id: string) => containers.filter(({ spec }) => spec.imageId === id).length
   const taken = asked('image') ? await backends.images.usage(scope) : null
   // What it takes here: the layers as they came, and the block image made of them.
-  const imageUsage = (image: ImageSummary, { images: byId }: ImagesUsage) => ({
+  const imageUsage = (image: ListedImage, { images: byId }: ImagesUsage) => ({
     ...imageSummaryJson(image, used(image.id), version),
     Size: byId.get(image.id)?.bytes ?? 0,
     SharedSize: byId.get(image.id)?.shared ?? 0,
