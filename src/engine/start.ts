@@ -33,6 +33,7 @@ import { restartsAfterExit } from './restart-policy.ts'
 import { Run, runningState } from './run.ts'
 import { type Refusal, refusalOf } from './start-failure.ts'
 import { attachVolumes } from './volumes/attach.ts'
+import { blameVolume } from './volumes/broken.ts'
 import { tellMounts } from './volumes/events.ts'
 
 /** The first start of an image may have to convert it; the sandbox provider has its own, shorter ones. */
@@ -112,9 +113,11 @@ async function boot(context: EngineContext, owner: ContainerOwner, run: Run): Pr
   const size = sandbox.handle.size
   const configured = sandbox.configure(configurationOf(spec, ports[0]))
   const volumes = sandbox.handle.volumes ?? []
-  const created = sandbox.createContainer(
-    guestContainerOf(container, { size, ports, linked, resolvConf, volumes }),
-  )
+  const created = sandbox
+    .createContainer(guestContainerOf(container, { size, ports, linked, resolvConf, volumes }))
+    .catch((error) => {
+      throw blameVolume(error, spec.mounts, volumes)
+    })
   const asked = allInOrder([configured, created])
   // Handled below, whatever becomes of the cards.
   asked.catch(() => {})

@@ -97,6 +97,21 @@ test('a volume of a sandbox that was killed is read all the same', async () => {
   await docker.ok(['volume', 'rm', 'torn'])
 })
 
+test('a volume whose file system a guest has broken is refused by name, and harms nobody else', async () => {
+  const overwrite =
+    'dd if=/dev/zero of=$(grep " /data " /proc/mounts | cut -d " " -f 1) bs=4096 count=4; sync'
+  await docker.ok(['run', '--rm', '--privileged', '-v', 'broken:/data', ...sh(overwrite)])
+  for (const mode of ['rw', 'ro']) {
+    const args = ['run', '--rm', '-v', `broken:/data:${mode}`, 'busybox', 'true']
+    assert.match(
+      await docker.fails(args, 125),
+      /volume broken cannot be mounted: .*restore a snapshot of it or remove/,
+    )
+  }
+  assert.equal(await run('busybox', 'echo', 'well'), 'well')
+  await docker.ok(['volume', 'rm', 'broken'])
+})
+
 test('volumes are mounted inside of one another, and directories of them', async () => {
   const nested = ['-v', 'outer:/data', '-v', 'inner:/data/deep/inner', '--tmpfs', '/data/scratch']
   await run(...nested, ...sh('echo o > /data/o; echo i > /data/deep/inner/i; echo t > /data/scratch/t'))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../lib/deadline.ts'
+import { internal } from '../../lib/errors.ts'
 import { GiB } from '../../lib/units.ts'
 import type { MountRequest } from '../model.ts'
 import { scope, TestEngine } from '../support/test-engine.ts'
@@ -102,6 +103,19 @@ test('a failed start lets go of its volumes', async () => {
   await assert.rejects(t.engine.containers.start(scope, refused), /no room/)
   t.sandboxes.onClaim = () => {}
   await t.engine.containers.start(scope, refused)
+})
+
+test('of a volume that a guest cannot mount its name is told', async () => {
+  await using t = await TestEngine.create()
+  t.sandboxes.onNew = (sandbox) => {
+    sandbox.createContainer = () => Promise.reject(internal('guest_refused', 'the disk vol1 holds nothing'))
+  }
+  const id = await t.create('sleep', { mounts: [at('/a', 'whole'), at('/b', 'broken')] })
+  await assert.rejects(t.engine.containers.start(scope, id), {
+    kind: 'conflict',
+    message: /^volume broken cannot be mounted: the disk vol1 holds nothing; .*restore a snapshot/,
+  })
+  assert.equal(t.sandboxes.last.isOver, 'killed')
 })
 
 test('who has what is known to the next daemon, before it starts anything', async () => {
