@@ -289,3 +289,19 @@ test('images of steps go with what was made of them, and not while a build goes 
   )
   assert.equal((await images.prune(scope, pruning)).removed.length, 2)
 })
+
+test('the next daemon takes away what a build had running', async (t) => {
+  const { build, containers, reopen, temporary } = await buildFixture(t)
+  containers.command = () => 'for ever'
+  const started = new Promise<void>((resolve) => {
+    containers.onStart = resolve
+  })
+  const gone = new AbortController()
+  const building = build('FROM base\nRUN sleep', { signal: gone.signal })
+  await started
+  assert.equal((await temporary()).length, 2)
+  await reopen()
+  assert.deepEqual([containers.left, await temporary()], [0, []])
+  gone.abort()
+  await assert.rejects(building)
+})

@@ -13,13 +13,14 @@ import type { Readable } from 'node:stream'
 import { type Dockerfile, parseDockerfile, type Stage } from '../images/dockerfile/dockerfile.ts'
 import { dockerfileBytesMax } from '../images/dockerfile/lines.ts'
 import { decompressed } from '../lib/compression.ts'
-import { cancelled, hasCode, invalid, messageOf } from '../lib/errors.ts'
+import { cancelled, hasCode, invalid, kindOf, messageOf } from '../lib/errors.ts'
 import { newId, shortId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { BuildArgs } from './args.ts'
 import type { Building } from './building.ts'
 import { type BuildContext, receiveContext } from './context.ts'
 import { isIgnored } from './glob.ts'
+import { Journal } from './journal.ts'
 import { type BuildLimits, defaultLimits, ignoreFileBytesMax } from './limits.ts'
 import { BuildOutput } from './output.ts'
 import type { BuildContainers, BuildImages, BuildRecords, BuildStep, Scope } from './ports.ts'
@@ -31,28 +32,49 @@ export interface BuilderOptions {
   readonly images: BuildImages
   readonly containers: BuildContainers
   readonly records: BuildRecords
-  /** For contexts while they are in use. */
+  /** For contexts while they are in use, and the names of containers that run for builds. */
   readonly directory: string
   readonly log: Log
   readonly limits?: Partial<BuildLimits>
 }
 
-/** Takes away what builds of an earlier daemon left. */
+/** Takes away what builds of an earlier daemon left: contexts, and containers of commands that nobody waits for any more. */
 export async function createBuilder(options: BuilderOptions): Promise<Builder> {
-  await rm(options.directory, { recursive: true, force: true })
-  await mkdir(options.directory, { recursive: true, mode: 0o700 })
-  return new Builder(options)
+  const contexts = join(options.directory, 'contexts')
+  await rm(contexts, { recursive: true, force: true })
+  await mkdir(contexts, { recursive: true, mode: 0o700 })
+  const journal = new Journal(join(options.directory, 'containers'))
+  for (const { project, container } of await journal.start()) {
+    await removeLeft(options, { project }, container)
+    await journal.ended(container)
+  }
+  return new Builder(options, journal)
+}
+
+async function removeLeft(
+  { containers, log }: BuilderOptions,
+  scope: Scope,
+  container: string,
+): Promise<void> {
+  try {
+    await containers.remove(scope, container, { force: true, volumes: true })
+  } catch (error) {
+    if (kindOf(error) === 'not_found') return
+    log.error({ container, error: messageOf(error) }, 'a container of a build that is over cannot be removed')
+  }
 }
 
 export class Builder {
   readonly #options: BuilderOptions
+  readonly #journal: Journal
   readonly #limits: BuildLimits
   /** Those that a client may cancel by the id it gave them. */
   readonly #running = new Map<string, AbortController>()
   readonly #preparing = new Set<Promise<void>>()
 
-  constructor(options: BuilderOptions) {
+  constructor(options: BuilderOptions, journal: Journal) {
     this.#options = options
+    this.#journal = journal
     this.#limits = { ...defaultLimits, ...options.limits }
   }
 
@@ -126,6 +148,7 @@ export class Builder {
     const args = new BuildArgs(request.args)
     const building: Building = {
       ...{ scope, request, images, containers, records, context, args, output, signal, pins },
+      journal: this.#journal,
       limits: this.#limits,
       temporaryPath: () => this.#temporaryPath(),
     }
@@ -156,7 +179,7 @@ export class Builder {
   }
 
   #temporaryPath(): string {
-    return join(this.#options.directory, newId())
+    return join(this.#options.directory, 'contexts', newId())
   }
 }
 

@@ -4,6 +4,7 @@ import type { ImageConfig } from '../engine/ports/images.ts'
 import { kindOf } from '../lib/errors.ts'
 import type { BuildArgs } from './args.ts'
 import type { BuildContext } from './context.ts'
+import type { Journal } from './journal.ts'
 import type { BuildLimits } from './limits.ts'
 import type { BuildOutput } from './output.ts'
 import type { BuildContainers, BuildImages, BuildRecords, Scope } from './ports.ts'
@@ -20,6 +21,7 @@ export interface Building {
   readonly args: BuildArgs
   readonly output: BuildOutput
   readonly signal: AbortSignal
+  readonly journal: Journal
   /** Images that nobody may take away until the build is over. */
   readonly pins: DisposableStack
   /** A path for a file of the caller's. */

@@ -24,6 +24,7 @@ export async function runCommand(
   const { containers, scope, signal, request, output } = building
   const { container } = await containers.create(scope, containerOf(command, request))
   const short = shortId(container.id)
+  await building.journal.began(scope.project, container.id)
   output.say(` ---> Running in ${short}\n`)
   let isDone = false
   try {
@@ -35,6 +36,7 @@ export async function runCommand(
       await remove(building, container.id)
       if (!signal.aborted) output.say(`Removing intermediate container ${short}\n`)
     }
+    await building.journal.ended(container.id)
   }
 }
 

@@ -169,6 +169,15 @@ test('who goes away in the middle of a build leaves no container', async () => {
   await until('its container to go', async () => (await docker.ok(['ps', '-aq'])) === '', patience)
 })
 
+test('a daemon that is killed in the middle of a build leaves no container to the next one', async () => {
+  const building = docker.start(['build', context('FROM busybox\nRUN echo sleeping; sleep 1000\n')])
+  await until('the command to say so', () => building.said().includes('\nsleeping\n'), patience)
+  await daemon.kill9()
+  await building.ended
+  await daemon.launch()
+  assert.equal(await docker.ok(['ps', '-aq']), '')
+})
+
 test('images of steps are shown to who asks for all, and go with what was made of them', async () => {
   const ids = async (...args: string[]) => new Set((await docker.ok(['images', '-q', ...args])).split('\n'))
   await docker.ok(['image', 'prune', '--force'])

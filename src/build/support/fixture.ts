@@ -87,6 +87,8 @@ export interface BuildFixture {
     dockerfile: string,
     options?: { files?: TestEntry[]; signal?: AbortSignal } & Partial<BuildRequest>,
   ): Promise<{ text: string; id: string }>
+  /** As the next daemon would begin. */
+  reopen(): Promise<Builder>
   /** Files that should not stay. */
   temporary(): Promise<string[]>
 }
@@ -102,13 +104,15 @@ export async function buildFixture(t: TestContext): Promise<BuildFixture> {
     insecureRegistries: [],
   })
   const containers = new FakeContainers()
-  const builder = await createBuilder({
-    images,
-    containers,
-    records: createBuildRecords(database),
-    directory: join(directory, 'builds'),
-    log: silentLog,
-  })
+  const open = () =>
+    createBuilder({
+      images,
+      containers,
+      records: createBuildRecords(database),
+      directory: join(directory, 'builds'),
+      log: silentLog,
+    })
+  const builder = await open()
   t.after(async () => {
     await builder.close()
     await database.destroy()
@@ -121,7 +125,7 @@ export async function buildFixture(t: TestContext): Promise<BuildFixture> {
     signal: AbortSignal.timeout(60_000),
   })
   return {
-    ...{ images, containers, builder, base },
+    ...{ images, containers, builder, base, reopen: open },
     async build(dockerfile, { files = [], signal = AbortSignal.timeout(60_000), ...more } = {}) {
       const context = tar({ name: 'Dockerfile', data: dockerfile }, ...files)
       const lines: Readonly<Record<string, unknown>>[] = []
@@ -130,7 +134,10 @@ export async function buildFixture(t: TestContext): Promise<BuildFixture> {
       const aux = lines.findLast((line) => line.aux)?.aux as { ID: string }
       return { text: lines.map(({ stream }) => stream ?? '').join(''), id: aux.ID }
     },
-    temporary: () => readdir(join(directory, 'builds')),
+    async temporary() {
+      const folders = ['contexts', 'containers'].map((name) => readdir(join(directory, 'builds', name)))
+      return (await Promise.all(folders)).flat()
+    },
   }
 }
 
