@@ -121,9 +121,26 @@ async function resumeRun(context: EngineContext, owner: ContainerOwner, sandbox:
   await owner.save()
   sandbox.onOom(() => tell(context, owner.container, 'oom'))
   run.started.resolve()
+  context.background.add(owner.queue.run(() => settleFreezing(context, owner, run)))
   watchHealth(context, owner, run)
   watchExit(context, owner, run, again(context, owner))
   if (stop) resumeStop(context, owner, run, stop)
+}
+
+/** The last daemon may have died between a pause or its end and the store, while it read files of a paused one, or at a commit. */
+async function settleFreezing({ log }: EngineContext, owner: ContainerOwner, run: Run): Promise<void> {
+  const sandbox = run.sandbox!
+  try {
+    if (run.frozen) {
+      await sandbox.pause()
+      return
+    }
+    await sandbox.resume()
+    await sandbox.thaw(owner.id)
+  } catch (error) {
+    // It has ended meanwhile, which is told elsewhere; or it has a guest of an earlier version, which freezes nothing.
+    log.debug({ container: owner.id, error: messageOf(error) }, 'a container was not thawed')
+  }
 }
 
 /** Their clients went with the daemon that started them; they run on, unheard. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { until } from '../../lib/deadline.ts'
 import { tar } from '../../lib/support/tar.ts'
 import type { FileChange } from '../ports/files.ts'
 import type { FakeSandbox } from '../support/fake-sandboxes.ts'
@@ -152,6 +153,24 @@ test('a container stands still while it is committed, unless told not to', async
     assert.equal(await cloud.engine.containers.commit(scope, id, { ...options, pause }), 'sha256:made')
     assert.equal(sandbox.isFrozen, false)
   }
+})
+
+test('what a daemon that died has frozen goes on with the next one, and what it let run stands still', async () => {
+  await using cloud = await TestEngine.create()
+  const running = await cloud.run('sleep')
+  const committed = cloud.sandboxes.last
+  const paused = await cloud.run('sleep')
+  const read = cloud.sandboxes.last
+  await cloud.engine.containers.pause(scope, paused)
+  await cloud.restart(async () => {
+    await committed.freeze()
+    await committed.pause()
+    await read.resume()
+  })
+  await until('it to go on', () => !committed.isPaused && !committed.isFrozen, { deadlineMs: 5_000 })
+  await until('it to stand still', () => read.isPaused && read.isFrozen, { deadlineMs: 5_000 })
+  assert.equal((await cloud.state(running)).status, 'running')
+  assert.equal((await cloud.state(paused)).status, 'paused')
 })
 
 test('what is wrong with a path is told in dockerd’s words', async () => {
