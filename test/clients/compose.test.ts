@@ -68,10 +68,10 @@ test('up starts all of it, in order, with its network and its volume', async () 
 
 test('the services find one another by name and by alias', async () => {
   await answers('/', '1')
-  await ask('/work/first')
+  await ask('/job/first')
   await answers('/done', '1')
   const { stdout } = await compose('logs', '--no-color')
-  assert.match(stdout, /web_1 +\| asked for \/work\/first/)
+  assert.match(stdout, /web_1 +\| asked for \/job\/first/)
   assert.match(stdout, /worker_1 +\| did first/)
 })
 
@@ -91,7 +91,7 @@ test('scale makes more of one, and they share the work', async () => {
     async () => (await compose('logs', '--no-color', 'worker')).stdout.match(/worker ready/g)?.length === 3,
     patience,
   )
-  for (let job = 0; job < 6; job++) await ask(`/work/job${job}`)
+  for (let job = 0; job < 6; job++) await ask(`/job/job${job}`)
   await answers('/done', '7')
   await compose('up', '--detach', '--scale', 'worker=1')
   const { stdout: left } = await compose('ps', '--quiet', 'worker')

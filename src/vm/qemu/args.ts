@@ -103,7 +103,8 @@ function diskArguments(spec: MachineSpec, firmware: Firmware): string[] {
     '-blockdev',
     JSON.stringify(slotNode(slot, childNode(slot), readOnly)),
     '-device',
-    `virtio-blk-device,drive=${slot},serial=${slot}${readOnly ? '' : ',discard=on'}`,
+    // A full disk of the host is the guest's error to see; by default the machine would stand still.
+    `virtio-blk-device,drive=${slot},serial=${slot},werror=report,rerror=report${readOnly ? '' : ',discard=on'}`,
   ])
 }
 

@@ -11,8 +11,8 @@ while True:
     peer, _ = listener.accept()
     with peer:
         path = peer.recv(4096).split()[1].decode()
-        if path.startswith("/work/"):
-            said = store("RPUSH", "jobs", path[6:])
+        if path.startswith("/job/"):
+            said = store("RPUSH", "jobs", path[5:])
         elif path == "/done":
             said = store("SCARD", "done")
         else:
