@@ -88,12 +88,13 @@ export async function buildLinks(
   mtu: number,
   close: () => Promise<void>,
 ): Promise<number> {
-  if (!(await namespaceExists(names.netns))) {
+  const isNew = !(await namespaceExists(names.netns))
+  if (isNew) {
     await rm(names.netns, { force: true })
     await ipBatch([`netns add ${names.namespace}`])
   }
   await Promise.all([sysctls(insideSettings, names.netns), close()])
-  const links = await ipList(['link', 'show'], names.namespace)
+  const links = isNew ? [] : await ipList(['link', 'show'], names.namespace)
   const find = (name: string) => (links as readonly Link[]).find(({ ifname }) => ifname === name)
   const has = (name: string) => find(name) !== undefined
   const { host, inside } = linkCommands(network, names, mtu, {

@@ -205,15 +205,13 @@ export class Networks implements BuiltinNetworks {
     await using undo = new Rollback()
     undo.add(() => this.#records.setTap(id, null))
     undo.add(() => this.#unplug(network, id))
-    const done = await Promise.allSettled([
+    await allDone([
       this.#place(nic, network),
       this.#names.add(network, plugged),
       this.#records.setTap(id, nic.tap),
       network.admit(plugged),
       this.#hostRules.change(publishElements(this.#hostTable, network.transit.inside, plugged)),
     ])
-    const failed = done.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
     undo.commit()
   }
 
@@ -376,8 +374,11 @@ export class Networks implements BuiltinNetworks {
     undo.add(() => this.#networks.delete(record.id))
     undo.add(() => removeLinks(network.names))
     undo.add(() => this.#hostRules.change(withoutNetworkElements(this.#hostTable, network.forHost())))
-    await this.#hostRules.change(networkElements(this.#hostTable, network.forHost()))
-    await network.build()
+    // Nothing is in it yet that the host's rules would have to hold off.
+    await allDone([
+      this.#hostRules.change(networkElements(this.#hostTable, network.forHost())),
+      network.build(),
+    ])
     undo.add(() => this.#names.leave(network))
     await this.#names.enter(network)
     undo.commit()
@@ -430,4 +431,10 @@ export class Networks implements BuiltinNetworks {
     this.#networkOf.delete(port.id)
     for (const published of port.published) this.#hostPorts.release(published)
   }
+}
+
+/** Waits for all, also when one has failed: nothing is undone while something is still being done. */
+async function allDone(steps: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected')
+  if (failed) throw failed.reason
 }
