@@ -420,10 +420,14 @@ const changing: readonly Case[] = [
     note: '(text/plain)',
   }),
   one('POST /containers/nobody/update', {}),
-  one('POST /containers/prune?filters=x'),
-  one('POST /containers/prune?filters={"nonsense":["x"]}'),
-  one('POST /containers/prune?filters={"until":["x"]}'),
-  one('POST /containers/prune?filters={"label":["none=such"]}'),
+  // One after the other: dockerd refuses a second prune meanwhile.
+  story(
+    'prune containers',
+    step('POST /containers/prune?filters=x'),
+    step('POST /containers/prune?filters={"nonsense":["x"]}'),
+    step('POST /containers/prune?filters={"until":["x"]}'),
+    step('POST /containers/prune?filters={"label":["none=such"]}'),
+  ),
   story(
     'ambiguous prefix',
     // The first digit of two of seventeen is the same.

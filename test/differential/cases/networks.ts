@@ -85,10 +85,14 @@ const changing: readonly Case[] = [
   one('DELETE /networks/nothing'),
   one('DELETE /networks/bridge'),
   one('DELETE /networks/none'),
-  one('POST /networks/prune?filters=x'),
-  one('POST /networks/prune?filters={"nonsense":["x"]}'),
-  one('POST /networks/prune?filters={"until":["x"]}'),
-  one('POST /networks/prune?filters={"label":["none=such"]}'),
+  // One after the other: dockerd refuses a second prune meanwhile.
+  story(
+    'prune networks',
+    step('POST /networks/prune?filters=x'),
+    step('POST /networks/prune?filters={"nonsense":["x"]}'),
+    step('POST /networks/prune?filters={"until":["x"]}'),
+    step('POST /networks/prune?filters={"label":["none=such"]}'),
+  ),
   ...['connect', 'disconnect'].flatMap((verb) => [
     ...each(`POST /networks/bridge/${verb}`, '{', '[]', '{}', '{"Container":7}', '{"Container":"nobody"}'),
     one(`POST /networks/bridge/${verb}`, undefined, { note: '(nothing)' }),
