@@ -14,8 +14,8 @@ export interface Answer {
 
 /** Both speak it: it is Debian's dockerd's newest. */
 const version = '/v1.41'
-/** Long enough for a stop that takes its ten seconds; an answer that takes longer is one that never comes. */
-const answerDeadlineMs = 30_000
+/** Long enough for the first start on a busy host, which waits for a template; what takes longer never comes. */
+const answerDeadlineMs = minuteMs
 
 export class Peer {
   readonly #socket: string
