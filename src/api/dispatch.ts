@@ -196,8 +196,10 @@ export class Dispatcher {
 const clientGone: Failure = { status: null, message: 'the client went away' }
 
 function parseBody(route: Found['route'], value: unknown): unknown {
-  // As Go reads it: null is an object that says nothing.
-  return route.body ? parseWith(route.body, value === null ? {} : value, 'invalid JSON') : undefined
+  if (!route.body) return undefined
+  // As Go reads it: where null has no meaning of its own it is an object that says nothing.
+  const said = value === null && !route.body.safeParse(null).success ? {} : value
+  return parseWith(route.body, said, 'invalid JSON')
 }
 
 function upgradedLength(request: IncomingMessage): number {

@@ -66,6 +66,7 @@ function mask(value: unknown): string {
     .replace(/\b[0-9a-f]{12}\b/g, '(id)')
     .replace(/\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/g, '(address)')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, '(time)')
+    .replace(/\/var\/tmp\/hummingbird-dockerd-\d+/g, '(root)')
     .replace(/(:)\d{5}\b/g, '$1(port)')
     .replace(
       /from 0\.01 to [\d.]+, as there are only \d+ CPUs/,

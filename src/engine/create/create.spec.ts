@@ -91,7 +91,7 @@ test('a wish that no size can grant is refused with the list of sizes', () => {
     message: /8192 MiB.*l1 \(4 CPU, 4096 MiB\)/,
   })
   assert.throws(size({ size: 's1', memoryBytes: 65 * MiB }), { code: 'size_too_small' })
-  assert.throws(size({ size: 'x9' }), { message: /no size x9; sizes: s1/ })
+  assert.throws(size({ size: 'x9' }), { message: /name: x9: there is no such size; sizes: s1/ })
   assert.throws(size({ memoryBytes: 6 * MiB - 1 }), { message: 'Minimum memory limit allowed is 6MB' })
   assert.throws(size({ nanoCpus: 5e9 }), { message: /^Range of CPUs is from 0.01 to 4.00/ })
 })
