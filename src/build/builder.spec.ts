@@ -290,6 +290,25 @@ test('images of steps go with what was made of them, and not while a build goes 
   assert.equal((await images.prune(scope, pruning)).removed.length, 2)
 })
 
+test('of steps no block images stay, and what needs one gets it again', async (t) => {
+  const fixture = await buildFixture(t)
+  const { build, images, containers } = fixture
+  containers.command = () => ({ layer: tar({ name: `made${containers.ran.length}`, data: 'x' }) })
+  const { id } = await build('FROM base\nRUN a\nWORKDIR /x\nRUN b\nCMD c\n', { tags: ['t'] })
+  await fixture.builder.close()
+  const blocks = () => fixture.blocks()
+  // Of the base, of what WORKDIR looked into, and of the last.
+  assert.equal((await blocks()).length, 3)
+  await images.sweepSteps()
+  assert.equal((await blocks()).length, 3)
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_600_000 })
+  await images.sweepSteps()
+  assert.equal((await blocks()).length, 2)
+  const { parent } = await images.get(scope, (await images.get(scope, id)).parent)
+  await images.blockImage(parent)
+  assert.equal((await blocks()).length, 3)
+})
+
 test('the next daemon takes away what a build had running', async (t) => {
   const { build, containers, reopen, temporary } = await buildFixture(t)
   containers.command = () => 'for ever'

@@ -16,6 +16,7 @@ import { decompressed } from '../lib/compression.ts'
 import { cancelled, hasCode, invalid, kindOf, messageOf } from '../lib/errors.ts'
 import { newId, shortId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { minuteMs } from '../lib/units.ts'
 import { BuildArgs } from './args.ts'
 import type { Building } from './building.ts'
 import { type BuildContext, receiveContext } from './context.ts'
@@ -64,6 +65,9 @@ async function removeLeft(
   }
 }
 
+/** After the last build: by then nobody who asked for a block image of a step is still to open it. */
+const sweepMs = 4 * minuteMs
+
 export class Builder {
   readonly #options: BuilderOptions
   readonly #journal: Journal
@@ -71,6 +75,7 @@ export class Builder {
   /** Those that a client may cancel by the id it gave them. */
   readonly #running = new Map<string, AbortController>()
   readonly #preparing = new Set<Promise<void>>()
+  #sweep: NodeJS.Timeout | undefined
 
   constructor(options: BuilderOptions, journal: Journal) {
     this.#options = options
@@ -101,11 +106,13 @@ export class Builder {
       throw cancelled('build_cancelled', 'Build cancelled', { cause: error })
     } finally {
       if (this.#running.get(key) === abort) this.#running.delete(key)
+      this.#sweepLater()
     }
   }
 
   /** When what goes on after builds were answered for has ended. */
   async close(): Promise<void> {
+    clearTimeout(this.#sweep)
     await Promise.allSettled(this.#preparing)
   }
 
@@ -176,6 +183,15 @@ export class Builder {
         'the block image of a build cannot be made',
       )
     })
+  }
+
+  #sweepLater(): void {
+    clearTimeout(this.#sweep)
+    this.#sweep = setTimeout(() => {
+      this.#options.images.sweepSteps().catch((error) => {
+        this.#options.log.warn({ error: messageOf(error) }, 'block images of steps cannot be taken away')
+      })
+    }, sweepMs).unref()
   }
 
   #temporaryPath(): string {

@@ -48,6 +48,8 @@ export interface BuildImages {
   checkTag(target: string): string
   /** Makes the block image, so that the first container of it need not wait. */
   blockImage(id: string): Promise<string>
+  /** Gives back the disk that steps take and nobody has asked for lately. */
+  sweepSteps(): Promise<void>
 }
 
 export interface BuildContainers {

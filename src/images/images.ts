@@ -13,6 +13,7 @@ import type { CommitRequest, Image, ImageStore } from '../engine/ports/images.ts
 import { notFound } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/queue.ts'
+import { minuteMs } from '../lib/units.ts'
 import { BlockImages } from './block/block-images.ts'
 import { Catalog } from './catalog.ts'
 import { commitImage } from './commit.ts'
@@ -32,6 +33,11 @@ import { Removal } from './removal.ts'
 import { saveImages } from './save.ts'
 import { SquashfsReader } from './squashfs/reader.ts'
 import { imagesUsage } from './usage.ts'
+
+/** Who asks for a block image opens it in less, or gives up: the engine's time for the claim of a sandbox, and some. */
+const askedMs = 3 * minuteMs
+/** Beyond that, those of long ago are forgotten. */
+const askedMax = 1_000
 
 export interface ImagesOptions {
   /** For blobs and block images. */
@@ -54,7 +60,8 @@ export async function createImages(options: ImagesOptions): Promise<Images> {
   await mkdir(options.directory, { recursive: true })
   await chmod(options.directory, 0o711)
   await content.start(await records.allBlobs())
-  await blocks.start(await records.allChains())
+  const steps = new Set(await records.stepChains())
+  await blocks.start((await records.allChains()).filter((chain) => !steps.has(chain)))
   const changes = new SerialQueue()
   const pins = new Map<string, number>()
   return new Images({ records, content, blocks, changes, events, limits, pins, insecureRegistries, log })
@@ -65,6 +72,8 @@ export class Images implements ImagesBackend, ImageStore {
   readonly #catalog: Catalog
   readonly #removal: Removal
   readonly #layers: Layers
+  /** When block images were asked for last, by their chains. */
+  readonly #asked = new Map<string, number>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -82,6 +91,8 @@ export class Images implements ImagesBackend, ImageStore {
     const { records, blocks, content } = this.#parts
     const image = await records.image(id)
     if (!image) throw notFound('no_such_image', `No such image: ${id}`)
+    this.#asked.set(image.chain, Date.now())
+    if (this.#asked.size > askedMax) this.#forgetAsked()
     if (await blocks.has(image.chain)) return blocks.path(image.chain)
     await using _held = content.hold(image.layers.map((layer) => layer.digest))
     await blocks.make(
@@ -89,7 +100,8 @@ export class Images implements ImagesBackend, ImageStore {
         path: content.path(digest),
         compression,
         diffId,
-        hash: true,
+        // As it was when it was recorded: nobody but us writes there.
+        hash: false,
       })),
     )
     if (!(await records.image(id))) {
@@ -97,6 +109,27 @@ export class Images implements ImagesBackend, ImageStore {
       throw notFound('no_such_image', `No such image: ${id}`)
     }
     return blocks.path(image.chain)
+  }
+
+  #forgetAsked(): void {
+    for (const [chain, at] of this.#asked) if (Date.now() - at > askedMs) this.#asked.delete(chain)
+  }
+
+  /**
+   * Takes away block images that only steps of builds have: each is as large as all that the step stands on, and made again
+   * when a container needs it. One that was asked for lately may be about to be opened, and stays until the next time.
+   */
+  async sweepSteps(): Promise<void> {
+    const { records, blocks, pins, changes } = this.#parts
+    await changes.run(async () => {
+      const pinned = await Promise.all([...pins.keys()].map(async (id) => (await records.image(id))?.chain))
+      for (const chain of await records.stepChains()) {
+        const sinceMs = Date.now() - (this.#asked.get(chain) ?? 0)
+        if (pinned.includes(chain) || sinceMs < askedMs) continue
+        this.#asked.delete(chain)
+        await blocks.remove(chain)
+      }
+    })
   }
 
   /** The files of an image, as all its layers make them. To be disposed of. */

@@ -94,4 +94,6 @@ export interface ImageRecords {
   isBlobUsed(digest: string): Promise<boolean>
   allBlobs(): Promise<readonly string[]>
   allChains(): Promise<readonly string[]>
+  /** Chains of nothing but steps: all their images have no name, and others were made of them. */
+  stepChains(): Promise<readonly string[]>
 }

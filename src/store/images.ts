@@ -220,6 +220,35 @@ class SqlImageRecords implements ImageRecords {
     return rows.map((row) => row.chain)
   }
 
+  async stepChains(): Promise<readonly string[]> {
+    const named = (table: 'image_tags' | 'image_digests') =>
+      this.#db.selectFrom(table).innerJoin('images', 'images.id', 'image_id').select('chain')
+    const leaves = this.#db
+      .selectFrom('project_images as leaf')
+      .innerJoin('images', 'images.id', 'leaf.image_id')
+      .select('chain')
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('project_images as child')
+              .select('child.image_id')
+              .whereRef('child.project', '=', 'leaf.project')
+              .whereRef('child.parent', '=', 'leaf.image_id')
+              .where('child.hidden', '=', 0),
+          ),
+        ),
+      )
+    const rows = await this.#db
+      .selectFrom('images')
+      .select('chain')
+      .distinct()
+      .where('chain', 'not in', named('image_tags'))
+      .where('chain', 'not in', named('image_digests'))
+      .where('chain', 'not in', leaves)
+      .execute()
+    return rows.map((row) => row.chain)
+  }
+
   #visible(project: string) {
     return this.#db
       .selectFrom('project_images')

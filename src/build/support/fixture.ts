@@ -87,6 +87,8 @@ export interface BuildFixture {
     dockerfile: string,
     options?: { files?: TestEntry[]; signal?: AbortSignal } & Partial<BuildRequest>,
   ): Promise<{ text: string; id: string }>
+  /** Names of block images. */
+  blocks(): Promise<string[]>
   /** As the next daemon would begin. */
   reopen(): Promise<Builder>
   /** Files that should not stay. */
@@ -134,6 +136,7 @@ export async function buildFixture(t: TestContext): Promise<BuildFixture> {
       const aux = lines.findLast((line) => line.aux)?.aux as { ID: string }
       return { text: lines.map(({ stream }) => stream ?? '').join(''), id: aux.ID }
     },
+    blocks: () => readdir(join(directory, 'images', 'block')),
     async temporary() {
       const folders = ['contexts', 'containers'].map((name) => readdir(join(directory, 'builds', name)))
       return (await Promise.all(folders)).flat()
