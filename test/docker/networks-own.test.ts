@@ -91,6 +91,25 @@ test('who reaches whom: a table, cell by cell, by TCP and ICMP', async () => {
   assert.equal(await page.text(), 'b1\n')
 })
 
+test('a container that is connected while it runs learns whom to ask, and forgets it when it leaves', async () => {
+  await using _late = await network('late')
+  await using there = await server('late-one', '--network', 'late')
+  await using mover = await docker.container('busybox', 'sleep', '600')
+  const [hosts, resolver] = [
+    await mover.exec('cat', '/etc/hosts'),
+    await mover.exec('cat', '/etc/resolv.conf'),
+  ]
+  await docker.ok(['network', 'connect', 'late', mover.id])
+  assert.deepEqual(await lookUp(mover, 'late-one'), [await addressIn(there, 'late')])
+  assert.ok((await mover.exec('cat', '/etc/hosts')).includes(await addressIn(mover, 'late')))
+  await docker.ok(['network', 'disconnect', 'late', mover.id])
+  assert.equal(await mover.exec('cat', '/etc/hosts'), hosts)
+  assert.equal(await mover.exec('cat', '/etc/resolv.conf'), resolver)
+  await mover.exec('sh', '-c', 'echo nameserver 192.0.2.1 > /etc/resolv.conf')
+  await docker.ok(['network', 'connect', 'late', mover.id])
+  assert.equal(await mover.exec('cat', '/etc/resolv.conf'), 'nameserver 192.0.2.1')
+})
+
 test('names, aliases and addresses of a network resolve, in it alone', async () => {
   await using internet = await Internet.open()
   await using _one = await network('one')

@@ -20,10 +20,11 @@ struct tree
   struct record_decoder decoder;
   /* The file whose content is being written: */
   int file, directory;
-  const char *name; /* of it, in `directory`, which is no descriptor of its own */
+  const char *name; /* of it, in `directory`, which is no descriptor of its own; NULL when it was there before */
 };
 
-/* Is there something at the record's place that must go? */
+/* Is there something at the record's place that must go? What has that place by a mount cannot: a file is then written where it is,
+   and a directory merged into one. */
 static int
 make_room (struct tree *tree, int at, const char *name, const struct file_record *record, bool *merges,
            struct error *err)
@@ -40,7 +41,10 @@ make_room (struct tree *tree, int at, const char *name, const struct file_record
     return error_set (err, EEXIST, "cannot overwrite %sdirectory \"%.160s\" with %sdirectory", was ? "" : "non-",
                       record->path, is ? "" : "non-");
   tree->opened.other_stale = true;
-  return node_remove (at, name, err);
+  if (node_remove (at, name, err) == 0)
+    return 0;
+  *merges = err->status == EBUSY && S_ISREG (there.st_mode) && S_ISREG (record->mode) && !record->target[0];
+  return *merges ? 0 : -1;
 }
 
 /* Owner, mode, attributes and time of what was made. */
@@ -93,11 +97,13 @@ close_file (struct tree *tree, struct error *err)
 }
 
 static int
-begin_file (struct tree *tree, int at, const char *name, const struct file_record *record, struct error *err)
+begin_file (struct tree *tree, int at, const char *name, bool merges, const struct file_record *record,
+            struct error *err)
 {
-  tree->file = openat (at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int how = merges ? O_TRUNC : O_CREAT | O_EXCL;
+  tree->file = openat (at, name, O_WRONLY | how | O_NOFOLLOW | O_CLOEXEC, 0600);
   tree->directory = at;
-  tree->name = name;
+  tree->name = merges ? NULL : name;
   if (tree->file < 0)
     return error_errno (err, "create %.160s", record->path);
   return record->size ? 0 : close_file (tree, err);
@@ -141,7 +147,8 @@ write_record (struct tree *tree, const struct file_record *record, struct error 
     case S_IFDIR:
       return write_directory (tree, at, name, merges, record, err);
     case S_IFREG:
-      return record->target[0] ? write_link (tree, at, name, record, err) : begin_file (tree, at, name, record, err);
+      return record->target[0] ? write_link (tree, at, name, record, err)
+                               : begin_file (tree, at, name, merges, record, err);
     case S_IFLNK:
     case S_IFCHR:
     case S_IFBLK:
@@ -203,7 +210,8 @@ tree_write (int root, int input, bool keep_kinds, struct error *err)
   if (tree.file >= 0)
     {
       close (tree.file);
-      unlinkat (tree.directory, tree.name, 0);
+      if (tree.name)
+        unlinkat (tree.directory, tree.name, 0);
     }
   opened_end (&tree.opened);
   record_decoder_free (&tree.decoder);

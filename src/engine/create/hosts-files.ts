@@ -65,7 +65,7 @@ export function extraHost(entry: string): { name: string; address: string } {
  * its turn. Else each kind of line that the container asks for takes the place of the host's.
  */
 function resolver(spec: ContainerSpec, { ports, resolvConf: ofHost }: NetworkFacts): string {
-  const resolver4 = ports[0]?.asks4
+  const resolver4 = ports.find((port) => port.resolver4)?.asks4
   const resolvConf = resolver4
     ? `nameserver ${resolver4}\n${ofHost.replaceAll(/^nameserver .*\n/gm, '')}`
     : ofHost

@@ -20,6 +20,7 @@ import {
   wantedOf,
 } from './attachments.ts'
 import { tellPort } from './events.ts'
+import { rewriteHostFiles } from './host-files.ts'
 
 const hasGuest = (status: ContainerStatus) => status === 'running' || status === 'stopping'
 
@@ -103,7 +104,9 @@ async function join(
     )
   }
   const leadsOut = !wanted.network.internal && !container.ports.some(({ leadsOut }) => leadsOut)
-  const asks4 = container.ports[0]?.asks4 ?? ''
+  const asks4 =
+    container.ports.find(({ resolver4 }) => resolver4)?.asks4 ??
+    (wanted.network.isDefault ? '' : wanted.network.gateway4)
   const publish = leadsOut ? container.spec.publish : []
   const request = portRequest(context, container, wanted, { publish, asks4 })
   const made = await networks.createPort(request)
@@ -129,6 +132,7 @@ async function join(
   owner.change({ ports: [...container.ports, port], sandbox: { ...container.sandbox!, nics } })
   run.ports = owner.container.ports
   await owner.save()
+  await rewriteHostFiles(context, owner, before.ports)
   tellPort(context, container, port, 'connect')
 }
 
@@ -151,6 +155,7 @@ async function leave(context: EngineContext, owner: ContainerOwner, port: Contai
   run.ports = rest
   if (port.leadsOut) await leadOut(context, owner, sandbox)
   await owner.save()
+  await rewriteHostFiles(context, owner, container.ports)
   tellPort(context, container, port, 'disconnect')
 }
 
