@@ -50,8 +50,8 @@ module.exports = {
     only('lib', [], 'lib is at the bottom'),
     only(
       'cli',
-      ['lib', 'vm'],
-      '`hb` speaks HTTP; what holds a sandbox it reads with the code that makes it so',
+      ['lib', 'vm', 'store'],
+      '`hb` speaks HTTP; what holds a sandbox it reads with the code that makes it so, and repairs a store while no daemon runs',
     ),
     {
       name: 'sql-only-in-store',

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { HummingbirdError } from '../lib/errors.ts'
 import { formatRequirements, requirements } from './doctor.ts'
+import { addRepairCommand } from './repair.ts'
 import { formatConfinement, sandboxConfinement } from './sandbox-doctor.ts'
 import { addVolumeCommands } from './volume.ts'
 
@@ -39,6 +40,7 @@ program
     process.exitCode = list.some((requirement) => requirement.status === 'missing') ? 1 : 0
   })
 
+addRepairCommand(program, process.env, (text) => process.stdout.write(text))
 addVolumeCommands(program, process.env, (text) => process.stdout.write(text))
 
 try {

@@ -5,8 +5,8 @@
 import { pino } from 'pino'
 import pretty from 'pino-pretty'
 import { HummingbirdError } from '../lib/errors.ts'
+import { lockInstance } from '../lib/instance-lock.ts'
 import { type Config, readConfig } from './config.ts'
-import { lockInstance } from './instance-lock.ts'
 import { welcome } from './welcome.ts'
 import { wire } from './wire.ts'
 

@@ -12,7 +12,7 @@ import { Rollback } from '../lib/rollback.ts'
 import { createBuiltinNetworks } from '../networks/builtin/networks.ts'
 import { createBuildRecords } from '../store/builds.ts'
 import { createContainerStore } from '../store/containers.ts'
-import { defaultProject, openDatabase } from '../store/database.ts'
+import { defaultProject, openStore } from '../store/database.ts'
 import { createEventStore } from '../store/events.ts'
 import { createImageRecords } from '../store/images.ts'
 import { createNetworkRecords } from '../store/networks.ts'
@@ -40,8 +40,9 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   for (const directory of [config.stateDir, config.runtimeDir])
     mkdirSync(directory, { recursive: true, mode: 0o711 })
 
-  const database = await openDatabase(join(config.stateDir, 'state.sqlite'))
-  undo.add(() => database.destroy())
+  const store = await openStore(join(config.stateDir, 'state.sqlite'), log)
+  undo.add(() => store.close())
+  const { database } = store
   const networks = await createBuiltinNetworks({
     records: createNetworkRecords(database),
     subnet: config.subnet,
@@ -132,7 +133,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
       await engine.close()
       await sandboxes.close()
       await networks.close()
-      await database.destroy()
+      await store.close()
     },
   }
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { until } from '../lib/deadline.ts'
+import { until } from './deadline.ts'
 import { lockInstance } from './instance-lock.ts'
 
 const wait = { deadlineMs: 5_000 }

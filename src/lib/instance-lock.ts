@@ -4,8 +4,8 @@
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { conflict, hasCode } from '../lib/errors.ts'
-import { isAlive, startTicksOf } from '../lib/processes.ts'
+import { conflict, hasCode } from './errors.ts'
+import { isAlive, startTicksOf } from './processes.ts'
 
 /** Others may come and go between two looks at the file, but not for ever. */
 const attemptsMax = 10
