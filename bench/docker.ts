@@ -50,7 +50,11 @@ export class DockerCli {
   #spawn(args: readonly string[], stdout: 'ignore' | 'pipe'): ChildProcess {
     return spawn(this.binary, args, {
       stdio: ['ignore', stdout, 'pipe'],
-      env: { PATH: process.env.PATH, DOCKER_HOST: this.host, DOCKER_CONFIG: this.#configDirectory },
+      env: {
+        ...{ PATH: process.env.PATH, DOCKER_HOST: this.host, DOCKER_CONFIG: this.#configDirectory },
+        // Both have the classic builder.
+        DOCKER_BUILDKIT: '0',
+      },
       // The CLI passes SIGTERM on to the container; only this ends the CLI itself.
       killSignal: 'SIGKILL',
       timeout: 3 * minuteMs,

@@ -1,4 +1,5 @@
 /** Every comparison, in the order in which it is made and shown. */
+import { build } from './build.ts'
 import { pull, pullAndRun } from './pull.ts'
 import { runDetached, runMany, runRm, runRmRow, runUntilRunning } from './run.ts'
 import { exec, logs, ps } from './running.ts'
@@ -15,4 +16,5 @@ export const scenarios: readonly Scenario[] = [
   pullAndRun,
   runMany,
   runRmRow,
+  build,
 ]
