@@ -72,7 +72,7 @@ export const guestKernel = {
             if (/^ {2}(CC|AS|LD) /.test(line)) compiled++
             if (performance.now() - last < 15_000) return
             last = performance.now()
-            say(`${compiled} files compiled of about 1,310`)
+            say(`${compiled} files compiled of about 1,540`)
           },
         },
       )
