@@ -117,7 +117,7 @@ export class Dispatcher {
       body,
       version,
       headers: request.headers,
-      upload: shielded(request),
+      upload: shielded(request, limits),
       scope: this.#options.scopeOf(request),
       backends,
       limits,
@@ -213,9 +213,19 @@ function upgradedLength(request: IncomingMessage): number {
 }
 
 /** A job that fails destroys what it reads from; the connection must outlive that, to tell of the failure. */
-function shielded(request: IncomingMessage): Readable {
+function shielded(request: IncomingMessage, { uploadStallMs }: ApiLimits): Readable {
   const chunks = async function* () {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk
+    const source = request.iterator({ destroyOnReturn: false })
+    try {
+      for (;;) {
+        const next = await within(source.next(), uploadStallMs, 'the next piece of the upload')
+        if (next.done) return
+        yield next.value
+      }
+    } finally {
+      // Not waited for: while a piece is still to come it waits for that.
+      source.return?.().catch(() => {})
+    }
   }
   return Readable.from(chunks(), { objectMode: false })
 }

@@ -13,8 +13,11 @@ export interface ApiLimits {
   readonly headersTimeoutMs: number
   /** Longer than clients keep an idle connection, so that they close first and never meet a closed one. */
   readonly keepAliveTimeoutMs: number
-  /** Each costs a descriptor and a few KiB. */
+  /** Each costs a descriptor and some KiB. One of more than these is told so; of `connectionsToldMax` more, it is only closed. */
   readonly connectionsMax: number
+  readonly connectionsToldMax: number
+  /** An upload takes as long as it takes, but not for ever between two pieces of it. */
+  readonly uploadStallMs: number
   /** After the output of an attached process has ended, the client has so long to take it and close its side. */
   readonly lingerMs: number
   /** How often a half-closed connection is asked whether the client is still there. */
@@ -35,6 +38,8 @@ export const defaultLimits: ApiLimits = {
   headersTimeoutMs: 30 * secondMs,
   keepAliveTimeoutMs: 5 * minuteMs,
   connectionsMax: 4096,
+  connectionsToldMax: 64,
+  uploadStallMs: 5 * minuteMs,
   lingerMs: 10 * secondMs,
   vanishedProbeMs: 5 * secondMs,
   webSocketMessageBytesMax: MiB,

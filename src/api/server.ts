@@ -80,7 +80,13 @@ async function settledOr(work: Promise<unknown>, ms: number): Promise<void> {
 }
 
 function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log, tls: TlsMaterial | null) {
-  const refusalOf = (socket: Socket) => (tls?.ca ? loginRefusal(socket) : null)
+  const sockets = new Set<Socket>()
+  const tooMany = new WeakSet<Socket>()
+  const refusalOf = (socket: Socket): Refusal | null => {
+    if (tooMany.has(socket)) return { status: 503, message: crowded(limits) }
+    const message = tls?.ca ? loginRefusal(socket) : null
+    return message === null ? null : { status: 401, message }
+  }
   const options = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
@@ -107,43 +113,56 @@ function createHttpServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log, t
     : createServer(options)
   // A client that closes its side early is still answered; what streams takes it as gone (see dispatch.ts).
   Object.assign(server, { httpAllowHalfOpen: true })
-  server.maxConnections = limits.connectionsMax
+  server.maxConnections = limits.connectionsMax + limits.connectionsToldMax
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const refusal = refusalOf(request.socket)
     if (refusal !== null) turnAway(response, refusal)
     else dispatcher.request(request, response)
   })
   server.on('upgrade', (request, socket, head) => dispatcher.upgrade(request, socket as Socket, head))
-  server.on('drop', () => log.warn({ max: limits.connectionsMax }, 'a connection was refused: too many'))
+  server.on('drop', () => log.warn({ max: limits.connectionsMax }, 'a connection was closed: too many'))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket, log))
   server.on('tlsClientError', (error: NodeJS.ErrnoException) =>
     log.debug({ code: error.code }, 'a connection spoke no TLS'),
   )
   // server.closeAllConnections() does not know upgraded ones.
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket) => {
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    if (sockets.size >= limits.connectionsMax) tooMany.add(socket)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   return { server, sockets }
 }
 
-/** The rest of the request is not read: whoever sends it is a stranger. */
-function turnAway(response: ServerResponse, message: string): void {
+interface Refusal {
+  readonly status: 401 | 503
+  readonly message: string
+}
+
+const crowded = ({ connectionsMax }: ApiLimits): string =>
+  `the daemon serves ${connectionsMax} connections already: close some, or try again later`
+
+/** The rest of the request is not read: whoever sends it is a stranger, or one too many. */
+function turnAway(response: ServerResponse, { status, message }: Refusal): void {
   const text = `${JSON.stringify({ message })}\n`
-  response.writeHead(401, {
+  response.writeHead(status, {
     ...{ 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) },
     Connection: 'close',
   })
   response.end(text, () => response.socket?.end())
 }
 
-/** What is not HTTP, or too much of it. */
+const statuses: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** What is not HTTP, too much of it, or too slow. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   log.debug({ code: error.code }, 'a connection spoke no HTTP')
   if (!socket.writable || socket.destroyed) return
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const status = statuses[error.code ?? ''] ?? '400 Bad Request'
   const text = `${status}\n`
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,

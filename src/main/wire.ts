@@ -20,6 +20,7 @@ import { createVolumeRecords } from '../store/volumes.ts'
 import { createSandboxProvider } from '../vm/provider.ts'
 import { createBuiltinVolumes } from '../volumes/builtin/volumes.ts'
 import type { Config } from './config.ts'
+import { connectionsFor, openFilesMax } from './open-files.ts'
 import { readTls } from './tls.ts'
 
 export interface Cloud {
@@ -116,6 +117,7 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
       system: engine.system,
     },
     scopeOf: () => ({ project: defaultProject }),
+    limits: { connectionsMax: connectionsFor(openFilesMax()) },
     log,
   })
   undo.add(() => api.close())
