@@ -12,7 +12,7 @@ import { hasCode, internal, messageOf, unavailable } from '../lib/errors.ts'
 import { type Log, silentLog } from '../lib/log.ts'
 import { dropUnfinished, listBackups, makeBackup, RegularBackups } from './backups.ts'
 import { migrations } from './migrations/index.ts'
-import { asBetterSqlite, checkIntegrity, openSqlite } from './sqlite.ts'
+import { asBetterSqlite, checkIntegrity, openSqlite, reserveLog } from './sqlite.ts'
 
 export interface ProjectTables {
   projects: { id: string; name: string; created_at_ms: number }
@@ -33,6 +33,7 @@ export interface StateStore {
 export async function openStore(path: string, log: Log): Promise<StateStore> {
   dropUnfinished(path)
   const { sqlite, database } = await open(path, log)
+  reserveLog(path)
   const backups = new RegularBackups(sqlite, path, newest(Object.keys(migrations)), log)
   return {
     database,

@@ -2,9 +2,10 @@
  * One SQLite file: opened so that no other process has it, looked through before it is believed, and its failures in words
  * that say what to do. The rest of the store speaks Kysely.
  */
-import { chmodSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { exhausted, HummingbirdError, internal, messageOf, unavailable } from '../lib/errors.ts'
+import { exhausted, HummingbirdError, hasCode, internal, messageOf, unavailable } from '../lib/errors.ts'
+import { MiB } from '../lib/units.ts'
 
 /** SQLite's own numbers; the lowest eight bits of what it answers. */
 const codes = { busy: 5, locked: 6, readOnly: 8, inputOutput: 10, corrupt: 11, full: 13, notADatabase: 26 }
@@ -30,6 +31,26 @@ export function openSqlite(path: string): DatabaseSync {
   } catch (error) {
     sqlite?.close()
     throw explained(error, path)
+  }
+}
+
+/** SQLite writes the log anew from its beginning when it has some 4 MB. */
+const logBytes = 5 * MiB
+
+/**
+ * Takes the room of the write-ahead log beforehand: on a disk that has become full, containers can still be stopped and
+ * removed, which is what makes room again. What follows the last frame of a log is not read.
+ */
+export function reserveLog(path: string): void {
+  const fd = openSync(`${path}-wal`, 'r+')
+  try {
+    const { size } = fstatSync(fd)
+    if (size < logBytes) writeSync(fd, Buffer.alloc(logBytes - size), 0, logBytes - size, size)
+  } catch (error) {
+    // Then there is as much as there is.
+    if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EDQUOT')) throw error
+  } finally {
+    closeSync(fd)
   }
 }
 
@@ -130,7 +151,11 @@ export function asBetterSqlite(sqlite: DatabaseSync, path: string) {
       return {
         reader: statement.columns().length > 0,
         all: (parameters: readonly unknown[]) => told(() => statement.all(...(parameters as Value[]))),
-        run: (parameters: readonly unknown[]) => told(() => statement.run(...(parameters as Value[]))),
+        run(parameters: readonly unknown[]) {
+          // A full disk has ended the transaction already, and is what is to be told.
+          if (sql === 'rollback' && !sqlite.isTransaction) return { changes: 0, lastInsertRowid: 0 }
+          return told(() => statement.run(...(parameters as Value[])))
+        },
         iterate: (parameters: readonly unknown[]) =>
           statement.iterate(...(parameters as Value[])) as IterableIterator<unknown>,
       }

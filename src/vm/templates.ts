@@ -5,10 +5,12 @@
  *
  *     DIR/<hash>/keeper.json   the process that holds the memory, which is sealed: see jail/sealed-memory.ts
  *                state         of the devices
+ *                sha256        of that and of the disk
  *                scratch.img   the writable disk, as mounted by the guest in memory
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Nic, SandboxSize } from '../engine/ports/sandbox.ts'
 import { hasCode, messageOf } from '../lib/errors.ts'
@@ -37,6 +39,8 @@ export interface Template {
   /** Descriptor. */
   readonly memory: number
   readonly state: string
+  /** Tells whether the state is still that one. */
+  readonly mark: string
   readonly scratch: SparseImage
 }
 
@@ -58,6 +62,7 @@ export interface TemplatesOptions {
 }
 
 const keeperFile = 'keeper.json'
+const sumFile = 'sha256'
 /** Under emulation a boot takes half a second and warming one or two, on a busy host many times that. */
 const bootDeadlineMs = minuteMs
 /** The journal costs every clone what is written of it: small. */
@@ -75,12 +80,29 @@ export class Templates {
   get(key: TemplateKey, borrowNic: BorrowNic): Promise<Template> {
     const name = this.#nameOf(key)
     const known = this.#made.get(name)
-    if (known) return known
+    if (known) {
+      return known.then((template) => {
+        if (this.#isWhole(template)) return template
+        // Others may have found the same, and have another made already.
+        if (this.#made.get(name) === known) this.#made.delete(name)
+        return this.get(key, borrowNic)
+      })
+    }
     const making = this.#find(name, key).then((found) => found ?? this.#make(name, key, borrowNic))
     this.#made.set(name, making)
     // A failure is told to who asked; the next who asks tries again.
     making.catch(() => this.#made.delete(name))
     return making
+  }
+
+  /**
+   * False when somebody has taken its state away or written to it. Its memory stays with the daemon then: a clone may be about to be
+   * given it.
+   */
+  #isWhole({ state, mark }: Template): boolean {
+    if (markOf(state) === mark) return true
+    this.#options.log.warn({ state }, 'the state of a template has been changed or removed: making another')
+    return false
   }
 
   /** Removes what no template of this daemon is called: of other kernels, and half-made ones. */
@@ -106,9 +128,14 @@ export class Templates {
 
   /** One whose memory is gone is of no use. */
   async #find(name: string, { size }: TemplateKey): Promise<Template | undefined> {
-    const template = join(this.#options.directory, name)
+    const { directory, log } = this.#options
+    const template = join(directory, name)
     const memory = await findMemory(join(template, keeperFile))
-    if (memory !== undefined) return describe(template, size, memory)
+    if (memory !== undefined) {
+      if (await isSound(template)) return describe(template, size, memory)
+      closeMemory(memory)
+      log.warn({ template }, 'a template is damaged: making another')
+    }
     await this.#remove(template)
     return undefined
   }
@@ -129,6 +156,7 @@ export class Templates {
     undo.add(() => closeMemory(memory))
     await this.#bootAndSave(part, memory, key, borrowNic)
     sealMemory(memory)
+    await writeFile(join(part, sumFile), await sumOf(part), { mode: 0o600 })
     await keepMemory(memory, join(part, keeperFile), join(directory, name))
     const whole = join(directory, name)
     try {
@@ -183,11 +211,36 @@ export class Templates {
   }
 }
 
+/** What SHA-256 makes of the state and of the disk. */
+async function sumOf(directory: string): Promise<string> {
+  const sum = createHash('sha256').update(await readFile(join(directory, 'state')))
+  const { bytes, extents } = await readSparse(join(directory, scratchFile))
+  sum.update(String(bytes))
+  for (const { offset, data } of extents) sum.update(`${offset} `).update(data)
+  return sum.digest('hex')
+}
+
+async function isSound(directory: string): Promise<boolean> {
+  try {
+    return (await readFile(join(directory, sumFile), 'utf8')) === (await sumOf(directory))
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false
+    throw error
+  }
+}
+
+/** Another when somebody has written to the file or put another in its place. */
+function markOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found ? [found.ino, found.size, found.mtimeMs, found.ctimeMs].join(' ') : 'gone'
+}
+
 async function describe(directory: string, size: SandboxSize, memory: number): Promise<Template> {
   return {
     size,
     memory,
     state: join(directory, 'state'),
+    mark: markOf(join(directory, 'state')),
     scratch: await readSparse(join(directory, scratchFile)),
   }
 }
