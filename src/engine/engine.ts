@@ -10,6 +10,7 @@ import { secondMs } from '../lib/units.ts'
 import { type Clock, createClock } from './clock.ts'
 import { type Containers, createContainers } from './containers.ts'
 import { Background, type EngineContext } from './context.ts'
+import { drainEngine } from './drain.ts'
 import { type EventFilter, Events, type NewEvent } from './events.ts'
 import { type EngineInfo, engineIdOf, engineInfo } from './info.ts'
 import type { EngineEvent } from './model.ts'
@@ -52,6 +53,8 @@ export interface Engine {
   publish(event: NewEvent): void
   /** To be called once, before anything else is asked: takes up what an earlier daemon left. */
   recover(): Promise<void>
+  /** Stops all containers; policies start them again with the next daemon. */
+  drain(): Promise<void>
   /** Containers run on. Whatever was answered for is finished. */
   close(): Promise<void>
 }
@@ -95,6 +98,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     system: { info: () => engineInfo(context, engineId) },
     publish: (event) => context.events.publish(event),
     recover: () => recoverEngine(context),
+    drain: () => drainEngine(context),
     close: () => closeEngine(context),
   }
 }

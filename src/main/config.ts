@@ -30,6 +30,8 @@ export interface Config {
   readonly rootDiskBytes: number
   readonly volumeBytes: number
   readonly volumeBytesMax: number
+  readonly backupSeconds: number
+  readonly onExit: 'keep' | 'stop'
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
@@ -150,6 +152,18 @@ export const settings = {
     fallback: '1T',
     help: 'size that a volume can have at most',
   },
+  backupSeconds: {
+    flag: '--backup-seconds <n>',
+    env: 'HUMMINGBIRD_BACKUP_SECONDS',
+    fallback: '120',
+    help: 'how often the state store is copied, when something has changed',
+  },
+  onExit: {
+    flag: '--on-exit <keep|stop>',
+    env: 'HUMMINGBIRD_ON_EXIT',
+    fallback: 'keep',
+    help: 'what SIGTERM does to containers: they run on, or are stopped and started again by their restart policies',
+  },
   logLevel: {
     flag: '--log-level <debug|info|warn|error>',
     env: 'HUMMINGBIRD_LOG_LEVEL',
@@ -201,6 +215,8 @@ const schema = z.object({
   rootDiskGb: whole(1, 1024),
   volumeSize: size,
   volumeSizeMax: size,
+  backupSeconds: whole(1, 86_400),
+  onExit: z.enum(['keep', 'stop']),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
 })
 

@@ -32,8 +32,9 @@ async function main(): Promise<void> {
     if (process.stdout.isTTY || process.env.HUMMINGBIRD_WELCOME === '1')
       process.stdout.write(welcome(config, cloud, process.env.PATH ?? ''))
     const signal = await firstSignal()
-    log.info({ signal }, 'stopping; containers run on')
-    await cloud.close()
+    const stops = config.onExit === 'stop'
+    log.info({ signal }, stops ? 'stopping, and all containers with it' : 'stopping; containers run on')
+    await cloud.close({ stopContainers: stops })
   } finally {
     unlock()
   }

@@ -9,6 +9,7 @@ import { createImages } from '../images/images.ts'
 import { unavailable } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { Rollback } from '../lib/rollback.ts'
+import { secondMs } from '../lib/units.ts'
 import { createBuiltinNetworks } from '../networks/builtin/networks.ts'
 import { createBuildRecords } from '../store/builds.ts'
 import { createContainerStore } from '../store/containers.ts'
@@ -26,8 +27,8 @@ import { readTls } from './tls.ts'
 export interface Cloud {
   readonly accelerator: 'kvm' | 'tcg'
   readonly hypervisor: string
-  /** Stops serving; containers run on. */
-  close(): Promise<void>
+  /** Stops serving; containers run on, or are stopped first. */
+  close(options: { readonly stopContainers: boolean }): Promise<void>
 }
 
 export async function wire(config: Config, log: Log): Promise<Cloud> {
@@ -41,7 +42,10 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   for (const directory of [config.stateDir, config.runtimeDir])
     mkdirSync(directory, { recursive: true, mode: 0o711 })
 
-  const store = await openStore(join(config.stateDir, 'state.sqlite'), log)
+  const store = await openStore(join(config.stateDir, 'state.sqlite'), {
+    log,
+    backupEveryMs: config.backupSeconds * secondMs,
+  })
   undo.add(() => store.close())
   const { database } = store
   const networks = await createBuiltinNetworks({
@@ -129,9 +133,10 @@ export async function wire(config: Config, log: Log): Promise<Cloud> {
   return {
     accelerator: sandboxes.accelerator,
     hypervisor: sandboxes.version,
-    async close() {
+    async close({ stopContainers }) {
       await api.close()
       await builds.close()
+      if (stopContainers) await engine.drain()
       await engine.close()
       await sandboxes.close()
       await networks.close()

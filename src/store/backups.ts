@@ -18,12 +18,10 @@ import { dirname, join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { minuteMs } from '../lib/units.ts'
 import { checkIntegrity } from './sqlite.ts'
 
 /** Of each kind: one may have been made of what was wrong already. */
 const keptOfKind = 3
-const regularEveryMs = 2 * minuteMs
 /** Pages copied at a time; requests come in between. */
 const pagesAtOnce = 256
 
@@ -119,7 +117,12 @@ export class RegularBackups {
   #copied: unknown
   #running: Promise<void> | undefined
 
-  constructor(sqlite: DatabaseSync, store: string, migration: string, log: Log, everyMs = regularEveryMs) {
+  constructor(
+    sqlite: DatabaseSync,
+    store: string,
+    migration: string,
+    { log, everyMs }: { readonly log: Log; readonly everyMs: number },
+  ) {
     this.#sqlite = sqlite
     this.#store = store
     this.#migration = migration

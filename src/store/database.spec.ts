@@ -19,7 +19,6 @@ import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { silentLog } from '../lib/log.ts'
 import { listBackups, makeBackup } from './backups.ts'
 import { createContainerStore } from './containers.ts'
 import { type Database, openDatabase, openStore } from './database.ts'
@@ -40,7 +39,7 @@ function scene(t: TestContext) {
 
 /** A store with so many containers, of which each has its directory. */
 async function filled({ path, stateDir }: { path: string; stateDir: string }, from: number, to: number) {
-  const store = await openStore(path, silentLog)
+  const store = await openStore(path)
   const containers = createContainerStore(store.database)
   for (let n = from; n < to; n++) {
     await containers.add(storedContainer(idOf(n)))
@@ -234,7 +233,7 @@ test('a backup that is killed leaves nothing that has a name, and the next daemo
       assert.deepEqual({ ...copy.prepare('pragma integrity_check').get() }, { integrity_check: 'ok' })
       copy.close()
     }
-    await (await openStore(path, silentLog)).close()
+    await (await openStore(path)).close()
     const rest = readdirSync(join(stateDir, 'backups')).filter((name) => !name.endsWith('.sqlite'))
     assert.deepEqual(rest, [])
   }

@@ -10,6 +10,7 @@ import { Kysely, SqliteDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { hasCode, internal, messageOf, unavailable } from '../lib/errors.ts'
 import { type Log, silentLog } from '../lib/log.ts'
+import { minuteMs } from '../lib/units.ts'
 import { dropUnfinished, listBackups, makeBackup, RegularBackups } from './backups.ts'
 import { migrations } from './migrations/index.ts'
 import { asBetterSqlite, checkIntegrity, openSqlite, reserveLog } from './sqlite.ts'
@@ -30,11 +31,17 @@ export interface StateStore {
 }
 
 /** Opens as `openDatabase`, and keeps backups from then on. */
-export async function openStore(path: string, log: Log): Promise<StateStore> {
+export async function openStore(
+  path: string,
+  { log = silentLog, backupEveryMs = 2 * minuteMs }: { log?: Log; backupEveryMs?: number } = {},
+): Promise<StateStore> {
   dropUnfinished(path)
   const { sqlite, database } = await open(path, log)
   reserveLog(path)
-  const backups = new RegularBackups(sqlite, path, newest(Object.keys(migrations)), log)
+  const backups = new RegularBackups(sqlite, path, newest(Object.keys(migrations)), {
+    log,
+    everyMs: backupEveryMs,
+  })
   return {
     database,
     async close() {

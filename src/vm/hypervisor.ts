@@ -40,6 +40,8 @@ export interface MachineEnd {
 export interface Machine {
   readonly record: MachineRecord
   readonly ended: Promise<MachineEnd>
+  /** The host could not write what the guest wrote to a disk: it may have made its file system read-only. */
+  readonly hasLostWrites: boolean
   /**
    * The guest's control channel. It is connected before the guest runs, as it was when its template was saved: a guest that
    * sees its host go and come may miss what is said in between.

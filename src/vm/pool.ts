@@ -42,9 +42,24 @@ export class Pool {
   take(kind: CloneKind): Clone | undefined {
     this.#lastClaim = performance.now()
     const shelf = this.#shelves.get(keyOf(kind))
-    const clone = shelf?.ready.shift() ?? this.#takeFromOther(kind)
+    const clone = (shelf && this.#takeSound(shelf)) ?? this.#takeFromOther(kind)
     if (shelf) this.#fill(shelf)
     return clone
+  }
+
+  /** One that waited while the host's disk was full may have a file system that is read-only for good. */
+  #takeSound({ ready }: Shelf): Clone | undefined {
+    for (let clone = ready.shift(); clone; clone = ready.shift()) {
+      if (!clone.machine.hasLostWrites) return clone
+      const { name } = clone
+      this.#log.warn({ clone: name }, 'a clone that waited could not write to its disk, and is ended')
+      this.#clones
+        .discard(clone)
+        .catch((error) =>
+          this.#log.error({ clone: name, error: messageOf(error) }, 'a clone could not be ended'),
+        )
+    }
+    return undefined
   }
 
   /** A card is plugged into a network when its sandbox is started, and may be moved to any network then. */
@@ -54,7 +69,7 @@ export class Pool {
       const { kind } = shelf
       const fits =
         kind.network !== null && keyOf({ ...kind, network }) === keyOf({ size, network, scratchBytes })
-      const clone = fits ? shelf.ready.shift() : undefined
+      const clone = fits ? this.#takeSound(shelf) : undefined
       if (!clone) continue
       this.#fill(shelf)
       return clone

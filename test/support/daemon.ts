@@ -27,6 +27,8 @@ export interface DaemonOptions {
   /** Clones kept ready; each is a QEMU process more that a busy host has to carry. */
   readonly poolSize?: number
   readonly args?: readonly string[]
+  /** The state directory is then a file system of its own, of so many bytes. */
+  readonly stateBytes?: number
 }
 
 /** The first start of a host makes templates; on a busy one without virtualization that takes its time. */
@@ -46,9 +48,10 @@ export class Daemon implements AsyncDisposable {
   readonly subnet: string
   readonly #logFile: string
   readonly #args: readonly string[]
+  readonly #stateBytes: number | undefined
   #child: ChildProcess | undefined
 
-  private constructor({ poolSize = 1, args = [] }: DaemonOptions) {
+  private constructor({ poolSize = 1, args = [], stateBytes }: DaemonOptions) {
     const name = `hb-${process.env.HUMMINGBIRD_TEST_RUN ?? 'alone'}-${this.prefix}`
     // Not below the temporary directory: the sockets in it have 107 characters at most.
     this.runtimeDir = join('/run', name)
@@ -58,6 +61,7 @@ export class Daemon implements AsyncDisposable {
     // QEMU's own users have to come through.
     chmodSync(this.stateDir, 0o711)
     mkdirSync(join(this.stateDir, 'state'), { mode: 0o711 })
+    this.#stateBytes = stateBytes
     this.#logFile = join(this.stateDir, 'daemon.log')
     this.#args = [
       ...['--state-dir', join(this.stateDir, 'state')],
@@ -74,12 +78,19 @@ export class Daemon implements AsyncDisposable {
   static async start(options: DaemonOptions = {}): Promise<Daemon> {
     const daemon = new Daemon(options)
     try {
+      await daemon.#mountState()
       await daemon.launch()
     } catch (error) {
       await daemon[Symbol.asyncDispose]().catch(() => {})
       throw error
     }
     return daemon
+  }
+
+  async #mountState(): Promise<void> {
+    if (this.#stateBytes === undefined) return
+    const at = join(this.stateDir, 'state')
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${this.#stateBytes},mode=711`, 'state', at])
   }
 
   /** Everything the daemons of these directories wrote. */
@@ -154,6 +165,9 @@ export class Daemon implements AsyncDisposable {
       for (const path of [this.stateDir, this.runtimeDir, this.templateDir]) {
         rmSync(path, { recursive: true, force: true })
       }
+    })
+    undo.add(async () => {
+      if (this.#stateBytes !== undefined) await run('umount', [join(this.stateDir, 'state')])
     })
     undo.add(() => this.#removeNetworks())
     undo.add(() => Cgroups.open(`hummingbird-${this.prefix}`).close())

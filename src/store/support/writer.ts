@@ -16,11 +16,11 @@ if (mode === 'backup') {
   process.stdout.write('opened\n')
   for (let n = 0; ; n++) {
     sqlite.exec(`insert into projects values ('p${process.pid}-${n}', 'n${process.pid}-${n}', 0)`)
-    await new RegularBackups(sqlite, path, '008-builds', silentLog).close()
+    await new RegularBackups(sqlite, path, '008-builds', { log: silentLog, everyMs: 60_000 }).close()
     process.stdout.write('backed up\n')
   }
 }
-const database = mode === 'hold' ? await openDatabase(path) : (await openStore(path, silentLog)).database
+const database = mode === 'hold' ? await openDatabase(path) : (await openStore(path)).database
 process.stdout.write('opened\n')
 if (mode === 'hold') await new Promise((resolve) => setTimeout(resolve, 600_000))
 const containers = createContainerStore(database)

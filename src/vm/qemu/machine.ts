@@ -35,6 +35,7 @@ export class QemuMachine implements Machine {
   #control!: Socket
   #byGuest = false
   #isReleased = false
+  #hasLostWrites = false
   #disks!: Disks
   #cards!: Cards
   #jobs!: Jobs
@@ -73,6 +74,10 @@ export class QemuMachine implements Machine {
 
   get control(): Socket {
     return this.#control
+  }
+
+  get hasLostWrites(): boolean {
+    return this.#hasLostWrites
   }
 
   get ended(): Promise<MachineEnd> {
@@ -184,6 +189,7 @@ export class QemuMachine implements Machine {
   #note(event: QmpEvent): void {
     const { name, data } = event
     if (name === 'SHUTDOWN' && data.guest === true) this.#byGuest = true
+    if (name === 'BLOCK_IO_ERROR' && data.operation === 'write') this.#hasLostWrites = true
     this.#jobs?.note(event)
   }
 
