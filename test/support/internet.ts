@@ -6,10 +6,12 @@ import { createInterface } from 'node:readline'
 import { Rollback } from '../../src/lib/rollback.ts'
 import { run } from '../../src/lib/spawn.ts'
 
-/** Of a range that documentation has for itself. */
-const hostEnd = '203.0.113.1'
+/** Of a range that documentation has for itself, four addresses for each test file that runs. */
+const base = 4 * (process.pid % 63)
+const hostEnd = `203.0.113.${base + 1}`
+const farEnd = base + 2
 
-/** Tells who asked; a name server tells of one name, `there.example`, that it is 203.0.113.2. */
+/** Tells who asked; a name server tells of one name, `there.example`, that it is the far end. */
 const serverSource = `
 require('net').createServer((socket) => socket.end('hello ' + socket.remoteAddress + '\\n'))
   .listen(7000, '0.0.0.0', () => {
@@ -18,14 +20,14 @@ require('net').createServer((socket) => socket.end('hello ' + socket.remoteAddre
       const end = query.indexOf(0, 12) + 5
       const known = query.subarray(12, end - 5).includes('there') && query[end - 3] === 1
       const head = Buffer.from([query[0], query[1], 0x81, known ? 0x80 : 0x83, 0, 1, 0, known ? 1 : 0, 0, 0, 0, 0])
-      const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 2])
+      const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, ${farEnd}])
       names.send(Buffer.concat([head, query.subarray(12, end), ...(known ? [answer] : [])]), from.port, from.address)
     })
     names.bind(53, '0.0.0.0', () => console.log('ready'))
   })`
 
 export class Internet implements AsyncDisposable {
-  readonly address = '203.0.113.2'
+  readonly address = `203.0.113.${farEnd}`
   readonly hostEnd = hostEnd
   readonly #name = `tw${randomBytes(2).toString('hex')}`
   readonly #undo = new Rollback()
@@ -47,9 +49,9 @@ export class Internet implements AsyncDisposable {
     await run('ip', ['netns', 'add', name])
     this.#undo.add(() => run('ip', ['netns', 'delete', name]))
     await run('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
-    await run('ip', ['addr', 'add', `${hostEnd}/24`, 'dev', name])
+    await run('ip', ['addr', 'add', `${hostEnd}/30`, 'dev', name])
     await run('ip', ['link', 'set', name, 'up'])
-    await run('ip', ['-n', name, 'addr', 'add', `${this.address}/24`, 'dev', 'eth0'])
+    await run('ip', ['-n', name, 'addr', 'add', `${this.address}/30`, 'dev', 'eth0'])
     await run('ip', ['-n', name, 'link', 'set', 'eth0', 'up'])
     await run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
     const child = spawn('nsenter', [`--net=/run/netns/${name}`, process.execPath, '-e', serverSource], {
