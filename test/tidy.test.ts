@@ -132,3 +132,19 @@ test("the README's tree of folders is true", () => {
     'README.md does not name these folders of src',
   )
 })
+
+test('every test that docs/security.md names is there', () => {
+  const named = [
+    ...text('docs/security.md').matchAll(/`((?:src|test)\/[\w/.-]+)`: \*(.+?)\*(?= \||$|;|\.|,)/gm),
+  ]
+  assert.ok(named.length >= 30, `only ${named.length} tests are named`)
+  const plain = (words: string) => words.replaceAll(/['’\\]/g, '')
+  const missing = named.filter(
+    ([, file, title]) => !existsSync(join(checkout, file!)) || !plain(text(file!)).includes(plain(title!)),
+  )
+  assert.deepEqual(
+    missing.map(([whole]) => whole),
+    [],
+    'a claim about security without its test is a hope',
+  )
+})
