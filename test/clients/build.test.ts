@@ -73,7 +73,10 @@ test('python3-docker builds of a path and of a file, and hears of what fails', a
 })
 
 test('testcontainers builds what it starts', async (t) => {
-  const variables = { DOCKER_HOST: `unix://${daemon.socket}`, TESTCONTAINERS_RYUK_DISABLED: 'true' }
+  // It leaves a lock in TMPDIR.
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'hb-testcontainers-'))
+  t.after(() => rmSync(TMPDIR, { recursive: true }))
+  const variables = { DOCKER_HOST: `unix://${daemon.socket}`, TESTCONTAINERS_RYUK_DISABLED: 'true', TMPDIR }
   for (const [name, value] of Object.entries(variables)) {
     const before = process.env[name]
     process.env[name] = value

@@ -1,5 +1,8 @@
 /** testcontainers for Node, as it is, without its reaper: that would need this API's socket in a container. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import { freePort } from '../../src/images/support/registry.ts'
@@ -8,10 +11,16 @@ import { startCloud } from '../support/cloud.ts'
 const port = await freePort()
 await startCloud({ images: ['busybox'], args: ['--tcp', `127.0.0.1:${port}`] })
 // Over TCP the host of the published ports is that of the API, also where these tests run in a container themselves.
-const environment = { DOCKER_HOST: `tcp://127.0.0.1:${port}`, TESTCONTAINERS_RYUK_DISABLED: 'true' }
+const environment = {
+  DOCKER_HOST: `tcp://127.0.0.1:${port}`,
+  TESTCONTAINERS_RYUK_DISABLED: 'true',
+  // It leaves a lock there.
+  TMPDIR: mkdtempSync(join(tmpdir(), 'hb-testcontainers-')),
+}
 const before = Object.keys(environment).map((name) => [name, process.env[name]] as const)
 Object.assign(process.env, environment)
 after(() => {
+  rmSync(environment.TMPDIR, { recursive: true })
   for (const [name, value] of before) {
     if (value === undefined) delete process.env[name]
     else process.env[name] = value
