@@ -21,7 +21,7 @@ import { createVolumeRecords } from '../store/volumes.ts'
 import { createSandboxProvider } from '../vm/provider.ts'
 import { createBuiltinVolumes } from '../volumes/builtin/volumes.ts'
 import type { Config } from './config.ts'
-import { connectionsFor, openFilesMax } from './open-files.ts'
+import { checkOpenFiles, connectionsFor, openFilesMax } from './open-files.ts'
 import { readTls } from './tls.ts'
 
 export interface Cloud {
@@ -32,6 +32,7 @@ export interface Cloud {
 }
 
 export async function wire(config: Config, log: Log): Promise<Cloud> {
+  checkOpenFiles(openFilesMax())
   await using undo = new Rollback()
   const tls = config.tls && readTls(config.tls, log)
   const artifacts = guestArtifacts()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -152,6 +152,20 @@ test('nobody but its owner can read the store, what is beside it, or its backups
   await store.close()
   assert.ok(modes().includes('600'))
   assert.equal(statSync(join(stateDir, 'backups')).mode & 0o777, 0o700)
+})
+
+test('a store whose file system is read-only is refused in a sentence', async (t) => {
+  const { stateDir, path } = scene(t)
+  if (process.getuid!() !== 0) return
+  const mount = (...args: string[]) => assert.equal(spawnSync('mount', args).status, 0, args.join(' '))
+  mount('-t', 'tmpfs', 'store', stateDir)
+  try {
+    await (await filled({ stateDir, path }, 0, 1)).close()
+    mount('-o', 'remount,ro', stateDir)
+    await assert.rejects(openDatabase(path), { code: 'store_unwritable', message: /may be read-only/ })
+  } finally {
+    spawnSync('umount', [stateDir])
+  }
 })
 
 test('without a good backup nothing is changed', async (t) => {

@@ -73,8 +73,9 @@ export function checkIntegrity(sqlite: DatabaseSync, path: string): void {
 
 /** The file as it is told to an operator: what is wrong with it and what helps. */
 export function explained(error: unknown, path: string): unknown {
-  if (error instanceof HummingbirdError || !isSqliteError(error)) return error
+  if (error instanceof HummingbirdError) return error
   const options = { cause: error }
+  if (!isSqliteError(error)) return isSystemError(error) ? unwritable(path, error.message, options) : error
   switch (error.errcode & 0xff) {
     case codes.busy:
     case codes.locked:
@@ -94,11 +95,7 @@ export function explained(error: unknown, path: string): unknown {
       )
     case codes.readOnly:
     case codes.inputOutput:
-      return unavailable(
-        'store_unwritable',
-        `the state store ${path} cannot be read or written (${messageOf(error)}): its file system may be read-only, full or failing; the kernel's log says more`,
-        options,
-      )
+      return unwritable(path, messageOf(error), options)
     default:
       return internal(
         'store_unusable',
@@ -107,6 +104,13 @@ export function explained(error: unknown, path: string): unknown {
       )
   }
 }
+
+const unwritable = (path: string, said: string, options: { cause: unknown }) =>
+  unavailable(
+    'store_unwritable',
+    `the state store ${path} cannot be read or written (${said}): its file system may be read-only, full or failing; the kernel's log says more`,
+    options,
+  )
 
 const corrupt = (path: string, found: string, options?: { cause: unknown }) =>
   unavailable(
@@ -117,6 +121,10 @@ const corrupt = (path: string, found: string, options?: { cause: unknown }) =>
 
 function isSqliteError(error: unknown): error is Error & { errcode: number } {
   return error instanceof Error && typeof (error as { errcode?: unknown }).errcode === 'number'
+}
+
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && typeof (error as { syscall?: unknown }).syscall === 'string'
 }
 
 /** Who has a lock on the file, for a sentence; nothing where the kernel does not say. */
