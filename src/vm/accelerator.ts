@@ -16,6 +16,7 @@ import { MiB, secondMs } from '../lib/units.ts'
 import type { Directories } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import type { Cgroups } from './jail/cgroups.ts'
 import { closeMemory, createMemory } from './jail/sealed-memory.ts'
 import type { Uids } from './uids.ts'
 
@@ -29,12 +30,20 @@ const remembered = z.object({ key: z.string(), works: z.boolean(), why: z.string
 export interface ProbeOptions {
   readonly stateDir: string
   readonly directories: Directories
+  readonly cgroups: Cgroups
   readonly uids: Uids
   readonly log: Log
   readonly kvm: () => Promise<Hypervisor>
 }
 
-export async function kvmWorks({ stateDir, directories, uids, log, kvm }: ProbeOptions): Promise<boolean> {
+export async function kvmWorks({
+  stateDir,
+  directories,
+  cgroups,
+  uids,
+  log,
+  kvm,
+}: ProbeOptions): Promise<boolean> {
   if (!existsSync('/dev/kvm')) {
     log.warn({}, `${costs} Reason: there is no /dev/kvm`)
     return false
@@ -44,7 +53,8 @@ export async function kvmWorks({ stateDir, directories, uids, log, kvm }: ProbeO
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const key = `${bootId} ${release()} ${hypervisor.fingerprint}`
   const known = await recall(file)
-  const verdict = known?.key === key ? known : { key, ...(await probe(hypervisor, directories, uids)) }
+  const verdict =
+    known?.key === key ? known : { key, ...(await probe(hypervisor, directories, cgroups, uids)) }
   if (verdict !== known) await writeFile(file, `${JSON.stringify(verdict)}\n`)
   if (!verdict.works) log.warn({}, `${costs} Reason: /dev/kvm is there, but ${verdict.why}`)
   return verdict.works
@@ -64,11 +74,13 @@ async function recall(file: string) {
 async function probe(
   hypervisor: Hypervisor,
   directories: Directories,
+  cgroups: Cgroups,
   uids: Uids,
 ): Promise<{ works: boolean; why: string }> {
   await using done = new Rollback()
   const uid = uids.take()
   done.add(() => uids.release(uid))
+  done.add(() => cgroups.remove(uid))
   const name = directories.newBootName()
   done.add(() => directories.remove(name))
   await directories.createDisks(name)

@@ -89,6 +89,7 @@ export async function createSandboxProvider(options: SandboxProviderOptions): Pr
     hypervisor,
     directory: options.templateDir,
     directories,
+    cgroups,
     uids,
     log,
   })
@@ -116,7 +117,9 @@ async function chooseHypervisor(
   const kvm = () =>
     Qemu.create({ ...firmware, binary: qemuBinary, accelerator: 'kvm', tscKhz: null }, confinement)
   if (accelerator === 'kvm') return kvm()
-  const usable = accelerator === 'auto' && (await kvmWorks({ stateDir, directories, uids, log, kvm }))
+  const usable =
+    accelerator === 'auto' &&
+    (await kvmWorks({ stateDir, directories, cgroups: confinement.cgroups, uids, log, kvm }))
   if (usable) return kvm()
   return Qemu.create(
     { ...firmware, binary: qemuBinary, accelerator: 'tcg', tscKhz: await tscKhz() },
@@ -171,12 +174,13 @@ class VmProvider implements SandboxProvider {
   }
 
   async adopt(handle: SandboxHandle): Promise<Sandbox> {
-    const { hypervisor, directories, uids } = this.#parts
+    const { hypervisor, directories, uids, cgroups } = this.#parts
     await using undo = new Rollback()
     const machine = await hypervisor.adopt(handle)
     undo.add(() => machine.kill())
     const uid = await directories.uidOf(handle.directory)
     uids.reserve(uid)
+    cgroups.adopt(uid)
     const isPaused = await machine.isPaused()
     // A paused guest cannot greet: it runs for as long as that takes.
     if (isPaused) await machine.resume()
@@ -222,7 +226,7 @@ class VmProvider implements SandboxProvider {
       await clones.dropNic(await directories.nicOf(name))
       await directories.remove(name)
     }
-    cgroups.sweep()
+    await cgroups.sweep()
   }
 
   fill(pools: readonly { size: SandboxSize; network: string; count: number }[]): void {
@@ -235,7 +239,7 @@ class VmProvider implements SandboxProvider {
     await this.#pool.close()
     for (const sandbox of this.#claimed.values()) sandbox.release()
     this.#parts.view.close()
-    this.#parts.cgroups.close()
+    await this.#parts.cgroups.close()
   }
 
   async #takeClone(kind: CloneKind, signal: AbortSignal | undefined): Promise<Clone> {

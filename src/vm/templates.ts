@@ -24,6 +24,7 @@ import { type Directories, scratchFile } from './directories.ts'
 import { GuestChannel } from './guest/channel.ts'
 import { ops } from './guest/protocol.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import type { Cgroups } from './jail/cgroups.ts'
 import {
   closeMemory,
   createMemory,
@@ -57,6 +58,7 @@ export interface TemplatesOptions {
   readonly hypervisor: Hypervisor
   readonly directory: string
   readonly directories: Directories
+  readonly cgroups: Cgroups
   readonly uids: Uids
   readonly log: Log
 }
@@ -177,10 +179,11 @@ export class Templates {
     { size, scratchBytes, hasNic }: TemplateKey,
     borrowNic: BorrowNic,
   ): Promise<void> {
-    const { hypervisor, uids, directories } = this.#options
+    const { hypervisor, uids, directories, cgroups } = this.#options
     await using done = new Rollback()
     const uid = uids.take()
     done.add(() => uids.release(uid))
+    done.add(() => cgroups.remove(uid))
     const borrowed = hasNic ? await borrowNic() : { nic: null, giveBack: async () => {} }
     done.add(borrowed.giveBack)
     const room = directories.newBootName()

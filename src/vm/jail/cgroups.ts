@@ -22,6 +22,11 @@ const threadsMax = 128
 /** Of 1,024 in version 1, of 100 in version 2, for each processor. */
 const sharesPerCpu = 1_024
 const weightPerCpu = 100
+/**
+ * The kernel weighs the sandboxes as one against each single process of the host. So they weigh together as many as they are,
+ * and never so many that the daemon, which is one, is kept waiting.
+ */
+const sandboxesWeighedMax = 16
 const emptyDeadlineMs = 5 * secondMs
 
 type Limit = readonly [file: string, value: (size: SandboxSize) => number | string]
@@ -48,6 +53,8 @@ const limitsOfVersion2: readonly Limit[] = [
 
 /** One hierarchy, and what is limited in it. */
 interface Hierarchy {
+  /** Of all sandboxes together: the file, and what it says for one. */
+  readonly weight?: readonly [file: string, each: number]
   readonly base: string
   readonly directory: string
   readonly limits: readonly Limit[]
@@ -56,6 +63,8 @@ interface Hierarchy {
 export class Cgroups {
   readonly version: 1 | 2
   readonly #hierarchies: readonly Hierarchy[]
+  readonly #members = new Set<number>()
+  #weighed = 0
 
   private constructor(version: 1 | 2, hierarchies: readonly Hierarchy[]) {
     this.version = version
@@ -76,6 +85,8 @@ export class Cgroups {
       mkdirSync(path, { recursive: true })
       for (const [file, value] of limits) writeFileSync(join(path, file), String(value(size)))
     }
+    this.#members.add(uid)
+    this.#weigh()
   }
 
   /** With all its threads. */
@@ -86,30 +97,51 @@ export class Cgroups {
 
   /** When its processes have ended; the kernel takes a moment to notice. */
   async remove(uid: number): Promise<void> {
+    if (this.#members.delete(uid)) this.#weigh()
     for (const { directory } of this.#hierarchies) {
-      const path = join(directory, String(uid))
-      await until(`the cgroup ${path} to be empty`, () => removed(path), {
-        deadlineMs: emptyDeadlineMs,
-        everyMs: 2,
-      })
+      await gone(join(directory, String(uid)))
     }
   }
 
+  /** Of one that an earlier daemon started. */
+  adopt(uid: number): void {
+    this.#members.add(uid)
+    this.#weigh()
+  }
+
+  #weigh(): void {
+    const count = Math.min(Math.max(this.#members.size, 1), sandboxesWeighedMax)
+    if (count === this.#weighed) return
+    this.#weighed = count
+    for (const { directory, weight } of this.#hierarchies)
+      if (weight) writeFileSync(join(directory, weight[0]), String(count * weight[1]))
+  }
+
   /** All that have no process in them: what a daemon that died has left. */
-  sweep(): void {
+  async sweep(): Promise<void> {
     for (const { directory } of this.#hierarchies) {
-      for (const entry of existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : [])
-        if (entry.isDirectory()) removed(join(directory, entry.name))
+      for (const entry of existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []) {
+        if (!entry.isDirectory() || this.#members.has(Number(entry.name))) continue
+        const path = join(directory, entry.name)
+        // The kernel lets go of it when the parent of its last process has been told.
+        if (readFileSync(join(path, 'cgroup.procs'), 'utf8') === '') await gone(path)
+      }
     }
   }
 
   /** What is empty above them too; it is made again when it is needed. */
-  close(): void {
-    this.sweep()
+  async close(): Promise<void> {
+    this.#members.clear()
+    await this.sweep()
     for (const { directory, base } of this.#hierarchies) {
       for (let path = directory; path !== base && removed(path); ) path = dirname(path)
     }
   }
+}
+
+function gone(path: string): Promise<unknown> {
+  const limits = { deadlineMs: emptyDeadlineMs, everyMs: 2 }
+  return until(`the cgroup ${path} to be empty`, () => removed(path), limits)
 }
 
 function removed(path: string): boolean {
@@ -127,7 +159,12 @@ function version1(parent: string): Hierarchy[] {
   return Object.entries(limitsOfVersion1).map(([controller, limits]) => {
     const directory = join(root, controller, parent)
     prepare(directory, `the cgroup controller ${controller} (version 1)`)
-    return { base: join(root, controller), directory, limits }
+    return {
+      base: join(root, controller),
+      directory,
+      limits,
+      ...(controller === 'cpu' ? { weight: ['cpu.shares', sharesPerCpu] as const } : {}),
+    }
   })
 }
 
@@ -144,7 +181,7 @@ function version2(parent: string): Hierarchy {
     writeFileSync(join(above, 'cgroup.subtree_control'), wanted.map((name) => `+${name}`).join(' '))
     above = join(above, part)
   }
-  return { base: root, directory, limits: limitsOfVersion2 }
+  return { base: root, directory, limits: limitsOfVersion2, weight: ['cpu.weight', weightPerCpu] }
 }
 
 function prepare(directory: string, what: string): void {

@@ -157,7 +157,7 @@ test('a QEMU that belongs to an attacker', needsRoot, async (t) => {
     }
   })
 
-  await t.test('sees an empty network', async () => {
+  await t.test('sees an empty network when its container has none', async () => {
     const devices = (await readFile(`/proc/${own.handle.pid}/net/dev`, 'utf8')).match(/^ *\S+(?=:)/gm)
     assert.deepEqual(
       devices?.map((name) => name.trim()),
