@@ -224,7 +224,12 @@ class VmProvider implements SandboxProvider {
       if (kept.has(name)) continue
       this.#log.info({ sandbox: name }, 'removing what is left of a sandbox that belongs to no container')
       await clones.dropNic(await directories.nicOf(name))
+      const uid = await directories.uidOf(join(directories.sandboxes, name)).catch(() => undefined)
       await directories.remove(name)
+      if (uid)
+        await cgroups
+          .remove(uid)
+          .catch((error) => this.#log.warn({ sandbox: name, error: messageOf(error) }, 'a cgroup is left'))
     }
     await cgroups.sweep()
   }
