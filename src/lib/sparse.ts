@@ -1,11 +1,17 @@
 /** Files that are mostly holes: read once as what is in them, written again many times in a few calls. */
 import { type FileHandle, open } from 'node:fs/promises'
+import koffi from 'koffi'
 import { KiB, MiB } from './units.ts'
 
 export interface SparseImage {
   readonly bytes: number
   readonly extents: readonly { readonly offset: number; readonly data: Buffer }[]
 }
+
+const lseek = koffi.load('libc.so.6').func('int64 lseek(int fd, int64 offset, int whence)')
+/** From unistd.h. */
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
 
 const readBytes = MiB
 const blockBytes = 4 * KiB
@@ -14,30 +20,33 @@ const zeros = Buffer.alloc(blockBytes)
 /** Where a file may hold something, in bytes; in order. */
 export type Ranges = readonly { readonly offset: number; readonly bytes: number }[]
 
-/**
- * Stops at the last allocated block; what is far behind in a file costs as much as all that is before it, unless it is said
- * where there is anything (`within`).
- */
+/** Reads what the file system says is there, or what is said to be (`within`); of that not the zeros. */
 export async function readSparse(path: string, within?: Ranges): Promise<SparseImage> {
   const file = await open(path, 'r')
   try {
-    const { size, blocks } = await file.stat()
+    const { size } = await file.stat()
     const extents: { offset: number; data: Buffer }[] = []
     const buffer = Buffer.alloc(readBytes)
-    let left = blocks * 512
-    for (const range of within ?? [{ offset: 0, bytes: size }]) {
+    for (const range of within ?? rangesOf(file.fd, size)) {
       const end = range.offset + range.bytes
-      for (let at = range.offset; at < end && left > 0; at += readBytes) {
+      for (let at = range.offset; at < end; at += readBytes) {
         const { bytesRead } = await file.read(buffer, 0, Math.min(readBytes, end - at), at)
-        for (const extent of extentsOf(buffer.subarray(0, bytesRead), at)) {
-          extents.push(extent)
-          left -= extent.data.length
-        }
+        extents.push(...extentsOf(buffer.subarray(0, bytesRead), at))
       }
     }
     return { bytes: size, extents }
   } finally {
     await file.close()
+  }
+}
+
+/** Where the file is no hole. A file system that does not know its holes says that it has none. */
+function* rangesOf(fd: number, size: number): Generator<{ offset: number; bytes: number }> {
+  for (let end = 0; end < size; ) {
+    const offset = Number(lseek(fd, end, SEEK_DATA))
+    if (offset < 0) return
+    end = Number(lseek(fd, offset, SEEK_HOLE))
+    yield { offset, bytes: end - offset }
   }
 }
 
