@@ -18,6 +18,7 @@ import { GuestChannel } from './guest/channel.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import type { Cgroups } from './jail/cgroups.ts'
 import { closeMemory, createMemory } from './jail/sealed-memory.ts'
+import { machineMiB } from './memory.ts'
 import type { Uids } from './uids.ts'
 
 /** A guest under KVM answers in a third of a second. */
@@ -86,7 +87,7 @@ async function probe(
   await directories.createDisks(name)
   const directory = await directories.create(name, uid, null)
   const size = { name: 'probe', vcpus: 1, memoryMiB: 64 }
-  const memory = createMemory(size.memoryMiB * MiB)
+  const memory = createMemory(machineMiB(size) * MiB)
   done.add(() => closeMemory(memory))
   await writeSparse(directories.scratchOf(name), { bytes: MiB, extents: [] }, uid)
   try {

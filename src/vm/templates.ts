@@ -33,6 +33,7 @@ import {
   keepMemory,
   sealMemory,
 } from './jail/sealed-memory.ts'
+import { machineMiB } from './memory.ts'
 import type { Uids } from './uids.ts'
 
 export interface Template {
@@ -154,7 +155,7 @@ export class Templates {
     await using undo = new Rollback()
     await mkdir(part, { recursive: true, mode: 0o711 })
     undo.add(() => this.#remove(part))
-    const memory = createMemory(key.size.memoryMiB * MiB)
+    const memory = createMemory(machineMiB(key.size) * MiB)
     undo.add(() => closeMemory(memory))
     await this.#bootAndSave(part, memory, key, borrowNic)
     sealMemory(memory)

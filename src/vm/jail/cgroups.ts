@@ -10,6 +10,7 @@ import type { SandboxSize } from '../../engine/ports/sandbox.ts'
 import { until } from '../../lib/deadline.ts'
 import { hasCode, internal, messageOf } from '../../lib/errors.ts'
 import { MiB, secondMs } from '../../lib/units.ts'
+import { machineMiB } from '../memory.ts'
 
 const root = '/sys/fs/cgroup'
 const periodUs = 100_000
@@ -32,7 +33,7 @@ const emptyDeadlineMs = 5 * secondMs
 type Limit = readonly [file: string, value: (size: SandboxSize) => number | string]
 
 const quotaUs = ({ vcpus }: SandboxSize) => Math.round((vcpus + overheadCpus) * periodUs)
-const memoryBytes = ({ memoryMiB }: SandboxSize) => memoryMiB * MiB + overheadBytes
+const memoryBytes = (size: SandboxSize) => machineMiB(size) * MiB + overheadBytes
 
 const limitsOfVersion1: Readonly<Record<string, readonly Limit[]>> = {
   cpu: [

@@ -9,6 +9,7 @@ import type { MachineSpec } from '../hypervisor.ts'
 import { seccomp } from '../jail/jail.ts'
 import { memoryDescriptor } from '../jail/sealed-memory.ts'
 import { viewPaths } from '../jail/view.ts'
+import { machineMiB } from '../memory.ts'
 import { furtherCards, volumeSlots } from '../slots.ts'
 
 export interface Firmware {
@@ -129,11 +130,11 @@ export function qemuArguments(spec: MachineSpec, firmware: Firmware, isClone: bo
     ...(accelerator === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host,migratable=off']
       : ['-accel', `tcg,tb-size=${translationCacheMiB}`, '-cpu', emulatedCpu]),
-    ...['-m', `${size.memoryMiB}M`, '-smp', String(size.vcpus)],
+    ...['-m', `${machineMiB(size)}M`, '-smp', String(size.vcpus)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-sandbox', seccomp],
     ...[
       '-object',
-      `memory-backend-file,id=memory,size=${size.memoryMiB}M,mem-path=/proc/self/fd/${memoryDescriptor},share=${isClone ? 'off' : 'on'}`,
+      `memory-backend-file,id=memory,size=${machineMiB(size)}M,mem-path=/proc/self/fd/${memoryDescriptor},share=${isClone ? 'off' : 'on'}`,
     ],
     ...['-kernel', firmware.kernel, '-initrd', firmware.initramfs, '-append', kernelArguments(firmware)],
     ...['-qmp', `unix:${socketPath('qmp.sock')},server=on,wait=off`],
