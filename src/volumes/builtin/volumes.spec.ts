@@ -113,17 +113,20 @@ test('a name is taken once in a project', async (t) => {
 test('what a killed daemon was making or removing is gone, and nothing else is', async (t) => {
   const { directory, records, open, volumes } = await opened(t)
   const kept = await volumes.create(wanted('kept'))
-  // Killed when the file was half there, when it was there, and when it was about to go.
+  // Killed when the disk was there and no record said so, and when it was about to go.
   const never = new Promise<never>(() => {})
-  const dying = await open({ updateVolume: () => never, updateSnapshot: () => never })
+  let waiting = 0
+  const dies = () => {
+    waiting++
+    return never
+  }
+  const dying = await open({ updateVolume: dies, updateSnapshot: dies })
   void dying.create(wanted('half'))
   void dying.snapshot(kept.id, 'half', null)
-  await until(async () => {
-    const disks = readdirSync(directory, { recursive: true }).filter((name) =>
-      /^[vs]\/.*img$/.test(`${name}`),
-    )
-    return disks.length === 3
-  })
+  // Then it does nothing more, as one that is dead.
+  await until(async () => waiting === 2)
+  const disks = readdirSync(directory, { recursive: true }).filter((name) => /^[vs]\/.*img$/.test(`${name}`))
+  assert.equal(disks.length, 3)
   const next = await open()
   assert.deepEqual(next.volumes(), [kept])
   assert.deepEqual(next.snapshots(), [])
