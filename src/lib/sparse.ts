@@ -17,17 +17,14 @@ const readBytes = MiB
 const blockBytes = 4 * KiB
 const zeros = Buffer.alloc(blockBytes)
 
-/** Where a file may hold something, in bytes; in order. */
-export type Ranges = readonly { readonly offset: number; readonly bytes: number }[]
-
-/** Reads what the file system says is there, or what is said to be (`within`); of that not the zeros. */
-export async function readSparse(path: string, within?: Ranges): Promise<SparseImage> {
+/** Reads what the file system says is there; of that not the zeros. */
+export async function readSparse(path: string): Promise<SparseImage> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()
     const extents: { offset: number; data: Buffer }[] = []
     const buffer = Buffer.alloc(readBytes)
-    for (const range of within ?? rangesOf(file.fd, size)) {
+    for (const range of rangesOf(file.fd, size)) {
       const end = range.offset + range.bytes
       for (let at = range.offset; at < end; at += readBytes) {
         const { bytesRead } = await file.read(buffer, 0, Math.min(readBytes, end - at), at)

@@ -3,9 +3,9 @@
  * size: some hundred KiB with their holes, where mke2fs takes a process. All of it is known to be zero that is not written, so no guest
  * writes inode tables at its leisure; and there is room in the group descriptors for it to grow.
  */
-import { mkdir, mkdtemp, open, rm, stat, truncate } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Ranges, readSparse, type SparseImage, writeSparse } from '../../lib/sparse.ts'
+import { readSparse, type SparseImage, writeSparse } from '../../lib/sparse.ts'
 import { run } from '../../lib/spawn.ts'
 import { GiB, KiB, MiB } from '../../lib/units.ts'
 
@@ -56,26 +56,11 @@ export class FileSystems {
       await truncate(path, bytes)
       await run('mke2fs', [...optionsFor(bytes), '-d', root, path])
       await syncFile(path)
-      return await readSparse(path, await allocated(path))
+      return await readSparse(path)
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
   }
-}
-
-const rangesInBlock = 300
-
-/** undefined where the file system of the host cannot tell, as a tmpfs. */
-async function allocated(path: string): Promise<Ranges | undefined> {
-  const { stdout } = await run('filefrag', ['-v', '-b1', path]).catch(() => ({ stdout: '' }))
-  const ranges: { offset: number; bytes: number }[] = []
-  for (const [, first, last] of stdout.matchAll(/^ *\d+: *(\d+)\.\. *(\d+):/gm)) {
-    ranges.push({ offset: Number(first), bytes: Number(last) - Number(first) + 1 })
-  }
-  const told = ranges.reduce((sum, { bytes }) => sum + bytes, 0)
-  // The host keeps the list of the ranges in blocks of the file, too, when it is long.
-  const lists = blockBytes * (1 + Math.ceil(ranges.length / rangesInBlock))
-  return told + lists >= (await stat(path)).blocks * 512 ? ranges : undefined
 }
 
 function optionsFor(bytes: number): string[] {

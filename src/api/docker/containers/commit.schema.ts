@@ -1,7 +1,8 @@
 /** What a commit says of the new image's configuration: a container's, of which an image keeps a part. */
 import { z } from 'zod'
 import type { ImageConfig } from '../../../engine/ports/images.ts'
-import { command, integer, map, set, strings, stringsOrNull, text } from '../fields.ts'
+import { command, map, set, strings, stringsOrNull, text } from '../fields.ts'
+import { healthcheck } from './containers.schema.ts'
 
 const config = z.looseObject({
   User: text,
@@ -15,16 +16,7 @@ const config = z.looseObject({
   StopSignal: text,
   Shell: stringsOrNull,
   OnBuild: stringsOrNull,
-  Healthcheck: z
-    .looseObject({
-      Test: strings,
-      Interval: integer,
-      Timeout: integer,
-      StartPeriod: integer,
-      StartInterval: integer,
-      Retries: integer,
-    })
-    .nullish(),
+  Healthcheck: healthcheck,
 })
 
 /** Clients that want nothing else send `null`, or no body. */

@@ -139,6 +139,18 @@ const networkingConfig = z.looseObject({
 })
 export type NetworkingConfig = z.output<typeof networkingConfig>
 
+/** How a container's health is looked at; times in nanoseconds. */
+export const healthcheck = z
+  .looseObject({
+    Test: strings,
+    Interval: integer,
+    Timeout: integer,
+    StartPeriod: integer,
+    StartInterval: integer,
+    Retries: integer,
+  })
+  .nullish()
+
 export const createBody = z.looseObject({
   Hostname: text,
   Domainname: text,
@@ -161,16 +173,7 @@ export const createBody = z.looseObject({
   Volumes: set,
   StopSignal: text,
   StopTimeout: integerOrNull,
-  Healthcheck: z
-    .looseObject({
-      Test: strings,
-      Interval: integer,
-      Timeout: integer,
-      StartPeriod: integer,
-      StartInterval: integer,
-      Retries: integer,
-    })
-    .nullish(),
+  Healthcheck: healthcheck,
   HostConfig: hostConfig.nullish().transform((value) => value ?? hostConfig.parse({})),
   NetworkingConfig: networkingConfig.nullish().transform((value) => value ?? networkingConfig.parse({})),
 })
